@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heat stacks, networks and metadata from one cloud file."""
