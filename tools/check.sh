@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# check.sh STAGE: one stage of the tests, with the tools that are on PATH.
+#
+#   lint        ruff, shellcheck and dib-lint
+#   types       mypy in strict mode
+#   unit        the fast tests: no root, no network, no services
+#   functional  the tests on real services: a built undercloud, Nova, Glance, Neutron and Heat (root)
+#
+# run-tests.sh and tox both call this, so that they cannot drift apart.
+set -eu -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+stage=${1:?one of lint, types, unit, functional}
+shift
+
+shell_files() {
+    git ls-files --cached --others --exclude-standard | while read -r file; do
+        [ -f "$file" ] || continue
+        read -r first <"$file" || continue
+        case $first in
+            '#!/bin/bash'* | '#!/bin/sh'* | '#!/usr/bin/env bash'* | '# shellcheck shell='*) echo "$file" ;;
+        esac
+    done
+}
+
+case $stage in
+    lint)
+        ruff format --check .
+        ruff check .
+        shell_files | xargs -r shellcheck --external-sources
+        ELEMENTS_DIR=elements LIB_DIR=elements dib-lint
+        ;;
+    types)
+        mypy
+        ;;
+    unit)
+        pytest tests/unit "$@"
+        ;;
+    functional)
+        pytest tests/functional "$@"
+        ;;
+    *)
+        echo "error: no stage $stage" >&2
+        echo "hint: one of lint, types, unit, functional" >&2
+        exit 2
+        ;;
+esac
