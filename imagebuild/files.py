@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are written whole or not at all, locks between processes, digests."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def write_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write ``text`` (UTF-8) to ``path`` with exactly ``mode``, whatever the umask.
+
+    Readers see the old content or the new one: it goes to a file in the same directory first, which
+    has its mode before its content, is flushed to disk and renamed. Directories are made as needed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).rename(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+
+def write_json(path: Path, data: Any, mode: int = 0o644) -> None:
+    """Write ``data`` as indented JSON with a final newline, in the manner of ``write_text``."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", mode)
+
+
+@contextlib.contextmanager
+def lock(path: Path, blocking: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on the file ``path`` (made if absent, never removed).
+
+    The kernel drops the lock when the process dies. With ``blocking`` False, BlockingIOError is
+    raised at once if another process or thread holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        yield
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of the content of ``path`` as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
