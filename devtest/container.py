@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""System containers from the host's side: start, stop, enter, look into, clean up.
+
+A container is a complete node run with util-linux and iproute2 alone: systemd as init, namespaces
+of its own for mounts, pids, IPC, host name, network and cgroups, on an image that stays read-only.
+It is tidiness, not a security boundary: root inside is root outside.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from devtest import cgroups, hostnet, loops, processes
+from devtest.spec import Spec
+from imagebuild.errors import AltostratusError
+from imagebuild.files import write_text
+from imagebuild.process import run
+
+# Seconds until PID 1 of the container exists; then systemd's part begins.
+START_TIMEOUT = 60.0
+# Seconds that a container has to power off; nested instances do not react to SIGTERM.
+STOP_TIMEOUT = 20.0
+# systemd(1): SIGRTMIN+4 starts poweroff.target.
+POWER_OFF = signal.SIGRTMIN + 4
+NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
+
+
+def pid(spec: Spec) -> int | None:
+    """Return the host's pid of the container's init, or None when it does not run."""
+    return processes.recorded(spec.init_pid)
+
+
+def start(spec: Spec) -> bool:
+    """Start the container unless it runs already; return False in that case.
+
+    Returns when its init runs, not when its services answer. Leftovers of an earlier run that was
+    killed are removed first. With another image than last time the container gets a fresh root;
+    its data directories stay. Raises AltostratusError with the log's end.
+    """
+    if pid(spec):
+        return False
+    clean(spec)
+    _fresh_root_for_new_image(spec)
+    for stale in (spec.console, spec.log):
+        stale.unlink(missing_ok=True)
+    path = spec.save()
+    hostnet.up(spec.name, spec.network)
+    try:
+        _start_supervisor(spec, path)
+        _wait_for_init(spec)
+    except BaseException:
+        clean(spec)
+        raise
+    return True
+
+
+def _fresh_root_for_new_image(spec: Spec) -> None:
+    key = spec.state / "image"
+    if not key.exists() or key.read_text().strip() != spec.image_key:
+        for directory in (spec.upper, spec.work):
+            if directory.exists():
+                shutil.rmtree(directory)
+        write_text(key, f"{spec.image_key}\n")
+
+
+def _start_supervisor(spec: Spec, path: Path) -> None:
+    command: list[str | Path] = ["unshare", "--mount", "--propagation", "private"]
+    command += [sys.executable, "-m", "devtest.supervisor", path]
+    if cgroups.is_unified() and Path("/run/systemd/system").is_dir():
+        # Version 2 with systemd: only a delegated unit may have cgroups of its own.
+        settings = ("Delegate=yes", "KillMode=mixed", "TasksMax=infinity", "LimitNOFILE=1048576")
+        unit = ["systemd-run", "--quiet", "--collect", f"--unit={spec.name}"]
+        unit += [word for setting in settings for word in ("-p", setting)]
+        unit += [
+            "-p",
+            f"StandardOutput=append:{spec.log}",
+            "-p",
+            f"StandardError=append:{spec.log}",
+        ]
+        run([*unit, *command])
+    else:
+        run(["setsid", "--fork", *command], log=spec.log)
+
+
+def _wait_for_init(spec: Spec) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    seen = False
+    while pid(spec) is None:
+        alive = processes.recorded(spec.supervisor_pid) is not None
+        if (seen and not alive) or time.monotonic() > deadline:
+            raise AltostratusError(
+                f"the container {spec.name} did not start:\n{tail(spec.log)}{tail(spec.console)}",
+                f"the whole output is in {spec.log} and {spec.console}",
+            )
+        seen = seen or alive
+        time.sleep(0.05)
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """Return the last lines of a text file; nothing if there is no such file."""
+    if not path.exists():
+        return ""
+    return "".join(f"{line}\n" for line in path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def stop(spec: Spec, timeout: float = STOP_TIMEOUT) -> None:
+    """Power the container off (kill it after ``timeout`` seconds) and remove what it had on the host.
+
+    Its data and its changed root stay in the state directory.
+    """
+    init = pid(spec)
+    if init and timeout:
+        os.kill(init, POWER_OFF)
+        processes.wait_gone(init, timeout)
+    clean(spec)
+
+
+def clean(spec: Spec) -> None:
+    """Remove processes, loop devices, network and cgroups of the container, however they came to stay.
+
+    Safe to call at any time, also when nothing is there. Mounts live in the namespaces of the
+    processes and go with them.
+    """
+    init = pid(spec)
+    own = processes.recorded(spec.supervisor_pid)
+    victims = {entry for entry in (own, init) if entry}
+    # Those in our cgroups are killed until none is left: a fork may slip through one round.
+    for _ in range(50):
+        victims |= set(cgroups.members(spec.cgroups)) - {os.getpid()}
+        if not victims:
+            break
+        processes.kill(victims)
+        for victim in victims:
+            processes.wait_gone(victim, 5.0)
+        victims = set()
+    loops.detach(spec.state)
+    hostnet.down(spec.name, spec.network)
+    _remove_cgroups(spec)
+    for stale in (spec.init_pid, spec.supervisor_pid):
+        stale.unlink(missing_ok=True)
+
+
+def _remove_cgroups(spec: Spec) -> None:
+    if not spec.cgroups.exists():
+        return
+    base = spec.state / "cgroup"
+    base.mkdir(exist_ok=True)
+    private = ["unshare", "--mount", "--propagation", "private"]
+    run([*private, sys.executable, "-m", "devtest.cgroups", base, spec.cgroups])
+    spec.cgroups.unlink()
+
+
+def enter_command(spec: Spec, command: Sequence[str]) -> list[str]:
+    """Return the argument list that runs ``command`` as root inside the container.
+
+    Raises AltostratusError when it does not run.
+    """
+    init = pid(spec)
+    if init is None:
+        raise AltostratusError(
+            f"the container {spec.name} does not run", "start it: devtest undercloud start"
+        )
+    environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+    term = f"TERM={os.environ.get('TERM', 'dumb')}"
+    target = ["nsenter", f"--target={init}", *NAMESPACES, "--"]
+    return [*target, "env", "-i", *environment, term, *command]
+
+
+def inside(spec: Spec, *command: str, timeout: float = 60.0) -> str:
+    """Run ``command`` inside the container and return what it printed; see ``process.run``."""
+    return run(enter_command(spec, command), timeout=timeout).stdout
+
+
+def file_of(spec: Spec, path: str) -> Path | None:
+    """Return where the host sees the file ``path`` of the running container, None when stopped."""
+    init = pid(spec)
+    return Path(f"/proc/{init}/root") / path.lstrip("/") if init else None
+
+
+def memory(spec: Spec) -> int:
+    """Return the proportional set size (bytes) of the container's processes without its instances'.
+
+    Instances run in pid namespaces of their own.
+    """
+    init = pid(spec)
+    if init is None:
+        return 0
+    own = Path(f"/proc/{init}/ns/pid").readlink()
+    total = 0
+    for candidate in cgroups.members(spec.cgroups):
+        try:
+            if Path(f"/proc/{candidate}/ns/pid").readlink() == own:
+                total += _pss(candidate)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def _pss(candidate: int) -> int:
+    for line in Path(f"/proc/{candidate}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def refresh_state(spec: Spec) -> dict[str, str]:
+    """Return what the container's last os-refresh-config run reported, empty if it has not ended.
+
+    The file is written by the element os-config-agents: ``state`` is applied or failed.
+    """
+    path = file_of(spec, "var/lib/altostratus/refresh.json")
+    try:
+        report: dict[str, str] = json.loads(path.read_text()) if path else {}
+    except (FileNotFoundError, ProcessLookupError, json.JSONDecodeError):
+        return {}
+    return report

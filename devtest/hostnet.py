@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The container's network namespace and its link to the host (iproute2).
+
+What is set on the host: the named network namespace, one veth end with one address, routes through
+it. Removing the namespace and the link removes all of it.
+"""
+
+import contextlib
+import json
+from typing import Any
+
+from devtest.spec import Network
+from imagebuild.process import CommandError, run
+
+
+def up(name: str, network: Network) -> None:
+    """Make the namespace ``name``, the veth pair, addresses and routes; it must not exist yet."""
+    run(["ip", "netns", "add", name])
+    run(["ip", "link", "add", network.link, "type", "veth", "peer", "name", "eth0", "netns", name])
+    run(["ip", "address", "add", network.host_address, "dev", network.link])
+    run(["ip", "link", "set", network.link, "up"])
+    inside = ["ip", "-n", name]
+    run([*inside, "link", "set", "lo", "up"])
+    run([*inside, "address", "add", network.address, "dev", "eth0"])
+    run([*inside, "link", "set", "eth0", "up"])
+    run([*inside, "route", "add", "default", "via", network.gateway])
+    # The namespace routes between the host and the networks behind it.
+    run(["ip", "netns", "exec", name, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
+    for route in network.routes:
+        run(["ip", "route", "add", route, "via", network.container, "dev", network.link])
+
+
+def down(name: str, network: Network) -> None:
+    """Remove what ``up`` made, as far as it is there. Processes in the namespace must be gone."""
+    if name in namespaces():
+        run(["ip", "netns", "delete", name])
+    # The pair goes with the namespace; only a half-made one is left alone on the host.
+    with contextlib.suppress(CommandError):
+        run(["ip", "link", "delete", network.link])
+
+
+def namespaces() -> list[str]:
+    """Return the names of the host's network namespaces."""
+    # No JSON at all without namespaces.
+    return [entry["name"] for entry in json.loads(run(["ip", "-j", "netns"]).stdout or "[]")]
+
+
+def links() -> list[str]:
+    """Return the names of the host's network interfaces."""
+    return [entry["ifname"] for entry in _ip("link")]
+
+
+def routes() -> list[dict[str, Any]]:
+    """Return the host's IPv4 routes (``dst``, ``dev``, perhaps ``gateway``) as iproute2 has them."""
+    return _ip("route")
+
+
+def addresses() -> dict[str, list[str]]:
+    """Return for each interface its IPv4 addresses as ADDRESS/PREFIX."""
+    return {
+        entry["ifname"]: [f"{a['local']}/{a['prefixlen']}" for a in entry.get("addr_info", [])]
+        for entry in _ip("-4", "address")
+    }
+
+
+def _ip(*words: str) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = json.loads(run(["ip", "-j", *words]).stdout or "[]")
+    return shown

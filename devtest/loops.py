@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loop devices of files below a directory.
+
+nova-compute attaches the disks of lxc instances with plain losetup(8), without autoclear
+(nova/virt/disk/mount/loop.py): such a device outlives a killed container.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from imagebuild.process import run
+
+
+def attached(directory: Path) -> list[str]:
+    """Return the loop devices (/dev/loopN) whose backing file is one of those below ``directory``.
+
+    Compared by device and inode: the path that the kernel shows is that of a mount namespace that
+    may be gone.
+    """
+    listing = run(["losetup", "--json", "--list", "--output", "NAME,BACK-INO,BACK-MAJ:MIN"]).stdout
+    devices = json.loads(listing)["loopdevices"] if listing.strip() else []
+    if not devices:
+        return []
+    files = set()
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            status = path.stat()
+            numbers = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
+            files.add((numbers, status.st_ino))
+    return [
+        device["name"]
+        for device in devices
+        if (str(device["back-maj:min"]).strip(), int(device["back-ino"])) in files
+    ]
+
+
+def detach(directory: Path) -> None:
+    """Free the loop devices of files below ``directory``; their mounts must be gone."""
+    if directory.exists():
+        for device in attached(directory):
+            run(["losetup", "--detach", device])
