@@ -114,7 +114,7 @@ def tail(path: Path, lines: int = 20) -> str:
 
 
 def stop(spec: Spec, timeout: float = STOP_TIMEOUT) -> None:
-    """Power the container off (kill it after ``timeout`` seconds) and remove what it had on the host.
+    """Power the container off (kill it after ``timeout`` seconds), remove what it had on the host.
 
     Its data and its changed root stay in the state directory.
     """
@@ -126,7 +126,7 @@ def stop(spec: Spec, timeout: float = STOP_TIMEOUT) -> None:
 
 
 def clean(spec: Spec) -> None:
-    """Remove processes, loop devices, network and cgroups of the container, however they came to stay.
+    """Remove the container's processes, loop devices, network and cgroups, however they stayed.
 
     Safe to call at any time, also when nothing is there. Mounts live in the namespaces of the
     processes and go with them.
@@ -143,7 +143,7 @@ def clean(spec: Spec) -> None:
         for victim in victims:
             processes.wait_gone(victim, 5.0)
         victims = set()
-    loops.detach(spec.state)
+    loops.detach(spec.state / "data")
     hostnet.down(spec.name, spec.network)
     _remove_cgroups(spec)
     for stale in (spec.init_pid, spec.supervisor_pid):

@@ -51,7 +51,7 @@ def links() -> list[str]:
 
 
 def routes() -> list[dict[str, Any]]:
-    """Return the host's IPv4 routes (``dst``, ``dev``, perhaps ``gateway``) as iproute2 has them."""
+    """Return the host's IPv4 routes (``dst``, ``dev``, perhaps ``gateway``)."""
     return _ip("route")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of the host, told apart by pid and start time: a pid alone may be someone else's by now."""
+"""Processes of the host, told apart by pid and start time: a pid alone may be reused."""
 
 import contextlib
 import os

@@ -72,7 +72,7 @@ def join(spec: Spec, path: Path) -> None:
     for directory in json.loads((spec.state / "join.json").read_text()):
         (Path(directory) / "cgroup.procs").write_text("0")
     again = [sys.executable, "-m", "devtest.stage", "boot", str(path)]
-    os.execvp("unshare", ["unshare", "--cgroup", *again])
+    os.execvp("unshare", ["unshare", "--cgroup", *again])  # noqa: S606
 
 
 def boot(spec: Spec) -> None:
@@ -89,7 +89,7 @@ def boot(spec: Spec) -> None:
     protect(root)
     processes.record(spec.init_pid)
     change_root(root)
-    os.execve("/sbin/init", ["/sbin/init", *(() if unified else LEGACY)], ENVIRONMENT)
+    os.execve("/sbin/init", ["/sbin/init", *(() if unified else LEGACY)], ENVIRONMENT)  # noqa: S606
 
 
 def make_devices(dev: Path, console: Path) -> None:
