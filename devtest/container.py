@@ -27,6 +27,8 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 # systemd(1): SIGRTMIN+4 starts poweroff.target.
 POWER_OFF = signal.SIGRTMIN + 4
+# Written by the element os-config-agents.
+REFRESH = "/var/lib/altostratus/refresh.json"
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -218,7 +220,7 @@ def refresh_state(spec: Spec) -> dict[str, str]:
 
     The file is written by the element os-config-agents: ``state`` is applied or failed.
     """
-    path = file_of(spec, "var/lib/altostratus/refresh.json")
+    path = file_of(spec, REFRESH)
     try:
         report: dict[str, str] = json.loads(path.read_text()) if path else {}
     except (FileNotFoundError, ProcessLookupError, json.JSONDecodeError):

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from devtest import cgroups, processes
+from devtest.container import REFRESH
 from devtest.spec import Spec, load
 from imagebuild.errors import AltostratusError
 from imagebuild.files import write_json, write_text
@@ -24,7 +25,6 @@ from imagebuild.process import run
 
 # os-collect-config keeps here what it applied last; see prepare_root.
 COLLECTED = "var/lib/os-collect-config"
-REFRESH = "var/lib/altostratus/refresh.json"
 
 
 def mount_root(spec: Spec) -> None:
@@ -95,7 +95,7 @@ def prepare_root(spec: Spec) -> None:
         link.symlink_to("/dev/null")
     for stale in (spec.root / COLLECTED).glob("*.json*"):
         stale.unlink()
-    (spec.root / REFRESH).unlink(missing_ok=True)
+    (spec.root / REFRESH.lstrip("/")).unlink(missing_ok=True)
 
 
 def start_init(spec: Spec, path: Path) -> subprocess.Popen[bytes]:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials of the clouds on this machine, in a clouds.yaml that every OpenStack client reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from devtest.workspace import Workspace
+from imagebuild.errors import AltostratusError
+from imagebuild.files import write_text
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+# The hidden parameter in which generate-stacks keeps the password of the user admin.
+ADMIN_PASSWORD = "KeystoneAdminPassword"  # noqa: S105
+KEYSTONE_PORT = 5000
+
+
+def admin_password(workspace: Workspace, cloud: str) -> str:
+    """Return the password of ``cloud``'s user admin, from its generated secrets."""
+    path = workspace.stacks(cloud) / "secrets.yaml"
+    secrets = yaml.safe_load(path.read_text())
+    for section in ("parameters", "parameter_defaults"):
+        if ADMIN_PASSWORD in secrets.get(section, {}):
+            return str(secrets[section][ADMIN_PASSWORD])
+    raise AltostratusError(f"{path} has no {ADMIN_PASSWORD}", "generate it again: devtest build")
+
+
+def register(workspace: Workspace, cloud: str, address: str) -> None:
+    """Write the credentials of ``cloud``, whose Keystone is at ``address``, beside the others."""
+    known = _read(workspace)
+    known[cloud] = {
+        "auth": {
+            "auth_url": f"http://{address}:{KEYSTONE_PORT}/v3",
+            "username": "admin",
+            "password": admin_password(workspace, cloud),
+            "project_name": "admin",
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        },
+        "region_name": "RegionOne",
+    }
+    text = yaml.safe_dump({"clouds": known}, sort_keys=True)
+    write_text(workspace.clouds_yaml, text, mode=0o600)
+
+
+def _read(workspace: Workspace) -> dict[str, Any]:
+    if not workspace.clouds_yaml.exists():
+        return {}
+    return dict(yaml.safe_load(workspace.clouds_yaml.read_text())["clouds"])
+
+
+def known(workspace: Workspace) -> list[str]:
+    """Return the names of the clouds whose credentials are there."""
+    return sorted(_read(workspace))
+
+
+def connect(workspace: Workspace, cloud: str) -> Connection:
+    """Return an openstacksdk connection to ``cloud``; raises AltostratusError if it is unknown."""
+    import openstack
+
+    if cloud not in _read(workspace):
+        raise AltostratusError(f"the cloud {cloud} is not deployed here", "devtest run")
+    config = openstack.config.OpenStackConfig(
+        config_files=[str(workspace.clouds_yaml)], load_envvars=False
+    )
+    return openstack.connection.Connection(config=config.get_one(cloud))

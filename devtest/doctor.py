@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this machine lacks, said before any work: ``devtest doctor``.
+
+Kernel features are tried, in namespaces that go with the trial, rather than looked up: a module
+may be built in, loadable or forbidden, and only a trial tells.
+"""
+
+import ipaddress
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devtest import hostnet, undercloud
+from devtest.workspace import Workspace
+from imagebuild.process import CommandError, run
+
+GIB = 1024**3
+# Measured with the default example, see docs/performance.md, and rounded up.
+MEMORY = 5 * GIB
+STATE_DISK = 10 * GIB
+CACHE_DISK = 10 * GIB
+# A systemd guest uses about seven inotify instances, and they count per user over all guests.
+INOTIFY = 100
+
+# Command → Debian package.
+COMMANDS = {
+    "disk-image-create": "the Python package diskimage-builder (tools/bootstrap.sh)",
+    "debootstrap": "debootstrap",
+    "mke2fs": "e2fsprogs",
+    "ip": "iproute2",
+    "losetup": "mount",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "setsid": "util-linux",
+    "pivot_root": "util-linux",
+    "sysctl": "procps",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check: what was found, and what to do if that is not enough."""
+
+    name: str
+    good: bool
+    detail: str
+    hint: str = ""
+
+
+def examine(workspace: Workspace) -> Iterator[Finding]:
+    """Yield the outcome of every check; those that need root are left out without it."""
+    root = os.geteuid() == 0
+    yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
+    yield from _commands()
+    yield _memory()
+    yield _disk("disk for the state", workspace.state, STATE_DISK)
+    yield _disk("disk for the cache", workspace.cache, CACHE_DISK)
+    yield _inotify()
+    if root:
+        yield from _kernel(workspace)
+        yield from _addresses(workspace)
+    yield _open_vswitch()
+
+
+def _commands() -> Iterator[Finding]:
+    for command, package in COMMANDS.items():
+        where = shutil.which(command)
+        yield Finding(f"command {command}", bool(where), where or "missing", f"install {package}")
+
+
+def _memory() -> Finding:
+    fields = dict(
+        line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
+    )
+    available = int(fields["MemAvailable"].split()[0]) * 1024
+    return Finding(
+        "memory",
+        available >= MEMORY,
+        f"{available / GIB:.1f} GiB available, {MEMORY / GIB:.0f} GiB needed",
+        "stop something, or take a machine with 8 GiB",
+    )
+
+
+def _disk(name: str, path: Path, needed: int) -> Finding:
+    """Judge the file system on which ``path`` is or will be; what is there already counts."""
+    existing = path
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free + _used(path)
+    return Finding(
+        name,
+        free >= needed,
+        f"{free / GIB:.1f} GiB at {path}, {needed / GIB:.0f} GiB needed",
+        "make room, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
+    )
+
+
+def _used(path: Path) -> int:
+    return sum(entry.lstat().st_blocks * 512 for entry in path.rglob("*") if entry.is_file())
+
+
+def _inotify() -> Finding:
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    return Finding(
+        "inotify instances",
+        limit >= INOTIFY,
+        f"fs.inotify.max_user_instances is {limit}, {INOTIFY} needed",
+        "sysctl -w fs.inotify.max_user_instances=8192",
+    )
+
+
+def _kernel(workspace: Workspace) -> Iterator[Finding]:
+    namespaces = ["unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--fork"]
+    private = ["unshare", "--net"]
+    trials: dict[str, Callable[[], object]] = {
+        "namespaces": lambda: run([*namespaces, "true"]),
+        "veth": lambda: run([*private, "ip", "link", "add", "a", "type", "veth", "peer", "b"]),
+        "tun": lambda: run([*private, "ip", "tuntap", "add", "dev", "t", "mode", "tap"]),
+        "loop devices": lambda: run(["losetup", "--find"]),
+        "overlay": lambda: _try_overlay(workspace.state),
+        "cgroups": lambda: run(["test", "-s", "/proc/self/cgroup"]),
+    }
+    for name, trial in trials.items():
+        try:
+            trial()
+        except CommandError as error:
+            last = error.output.splitlines()[-1:] or [error.message]
+            yield Finding(
+                name, False, last[0], "this kernel, or the container we are in, forbids it"
+            )
+        else:
+            yield Finding(name, True, "works")
+
+
+def _try_overlay(state: Path) -> None:
+    """Mount an overlay whose upper layer is where the container's will be, in a private namespace.
+
+    An overlay cannot sit on an overlay: state in a docker container's own root fails here.
+    """
+    existing = state
+    while not existing.exists():
+        existing = existing.parent
+    with tempfile.TemporaryDirectory(prefix=".altostratus-", dir=existing) as name:
+        top = Path(name)
+        for part in ("lower", "upper", "work", "root"):
+            (top / part).mkdir()
+        layers = f"lowerdir={top}/lower,upperdir={top}/upper,workdir={top}/work"
+        private = ["unshare", "--mount", "--propagation", "private"]
+        run([*private, "mount", "-t", "overlay", "-o", layers, "overlay", str(top / "root")])
+
+
+def _addresses(workspace: Workspace) -> Iterator[Finding]:
+    """Look for routes and names of others that the container's would clash with."""
+    spec = undercloud.current(workspace)
+    ours = {spec.network.link}
+    wanted = [spec.network.host_address, *spec.network.routes]
+    for text in wanted:
+        network = ipaddress.ip_interface(text).network
+        taken = [
+            f"{route['dst']} on {route.get('dev', '?')}"
+            for route in hostnet.routes()
+            if route["dst"] != "default"
+            and route.get("dev") not in ours
+            and ipaddress.ip_network(route["dst"]).overlaps(network)
+        ]
+        yield Finding(
+            f"network {network}",
+            not taken,
+            ", ".join(taken) or "free",
+            "remove that route, or change the network's cidr in the cloud file",
+        )
+    started = (workspace.container / "spec.json").exists()
+    foreign = spec.name in hostnet.namespaces() and not started
+    yield Finding(
+        f"network namespace {spec.name}",
+        not foreign,
+        "used by something else" if foreign else "free or ours",
+        f"if nothing needs it: ip netns delete {spec.name}",
+    )
+
+
+def _open_vswitch() -> Finding:
+    module = Path("/sys/module/openvswitch").exists()
+    how = (
+        "kernel datapath" if module else "no kernel module: userspace datapath, slower but complete"
+    )
+    return Finding("openvswitch", True, how)
