@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deploy a cloud: its Heat stack, followed until it is complete or an instance reports failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from devtest import instances, stacks
+from devtest.instances import Instance
+from devtest.workspace import Workspace
+from imagebuild.console import Progress
+from imagebuild.errors import AltostratusError
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+# Seconds until a stack must be complete.
+TIMEOUT = 1800.0
+SERVER = "OS::Nova::Server"
+DEPLOYMENT = "OS::Heat::StructuredDeployment"
+LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a Heat resource is to an instance: its server, or one of its deployments."""
+
+    instance: Instance
+    kind: str
+
+
+def deploy(
+    workspace: Workspace,
+    undercloud: Connection,
+    cloud: str,
+    progress: Progress,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Create or update the stack ``cloud`` and wait until it is complete.
+
+    ``timeout`` is in seconds. Raises AltostratusError as soon as an instance reports failure (Heat
+    itself would wait for the others), with the instance, the step and its log lines.
+    """
+    directory = workspace.stacks(cloud)
+    environments = [
+        directory / name for name in ("environment.yaml", "images-env.yaml", "secrets.yaml")
+    ]
+    request = stacks.compose(directory / f"{cloud}.yaml", environments)
+    heat = stacks.client(undercloud)
+    before = stacks.apply(heat, cloud, request, timeout)
+    try:
+        for batch in stacks.follow(heat, cloud, before or "", timeout):
+            _tell(undercloud, heat, progress, batch)
+            for event in batch:
+                if event.failed:
+                    raise explain(workspace, undercloud, heat, cloud, event)
+    except TimeoutError:
+        raise _late(workspace, undercloud, heat, cloud, timeout) from None
+
+
+def _members(undercloud: Connection, heat: Any) -> dict[str, Member]:
+    """Map the physical ids of servers and deployments to what they are."""
+    servers = {each.id: each for each in instances.list_instances(undercloud)}
+    found = {each.id: Member(each, SERVER) for each in servers.values()}
+    for deployment in heat.software_deployments.list():
+        if deployment.server_id in servers:
+            found[deployment.id] = Member(servers[deployment.server_id], DEPLOYMENT)
+    return found
+
+
+def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[stacks.Event]) -> None:
+    """Print which instances came up and which were configured."""
+    done = [event for event in batch if event.status.endswith("_COMPLETE") and event.physical_id]
+    if not done:
+        return
+    members = _members(undercloud, heat)
+    words = {SERVER: "boots", DEPLOYMENT: "is configured"}
+    for event in done:
+        member = members.get(event.physical_id)
+        if member:
+            progress.note(f"{member.instance.name} {words[member.kind]}")
+
+
+def explain(
+    workspace: Workspace, undercloud: Connection, heat: Any, cloud: str, event: stacks.Event
+) -> AltostratusError:
+    """Return the error that tells which instance failed, in which step, with its log lines."""
+    member = _members(undercloud, heat).get(event.physical_id)
+    if member is None:
+        return AltostratusError(
+            f"{cloud}: {event.resource} {event.status}: {event.reason}",
+            f"openstack --os-cloud undercloud stack failures list --long {cloud}",
+        )
+    name = member.instance.name
+    if member.kind == SERVER:
+        reason = member.instance.fault or event.reason
+        return AltostratusError(f"{name}: the server failed: {reason}", "devtest logs undercloud")
+    outputs = heat.software_deployments.get(event.physical_id).output_values or {}
+    text = outputs.get("deploy_stderr") or outputs.get("deploy_stdout") or event.reason
+    lines = "\n".join(str(text).strip().splitlines()[-LOG_LINES:])
+    return AltostratusError(
+        f"{name}: {_failed_step(workspace, member.instance)} failed:\n{lines}",
+        f"look at all of it: devtest logs {name}; inside: devtest ssh {name}",
+    )
+
+
+def _failed_step(workspace: Workspace, instance: Instance) -> str:
+    """Return the script that failed; the instance itself knows it, if it can be reached."""
+    try:
+        report = instances.refresh_report(workspace, instance)
+    except AltostratusError:
+        report = {}
+    return str(report.get("script", "its configuration"))
+
+
+def _late(
+    workspace: Workspace, undercloud: Connection, heat: Any, cloud: str, timeout: float
+) -> AltostratusError:
+    """Return the error that tells which instances have not answered, with their last messages."""
+    waiting = [
+        resource.physical_resource_id
+        for resource in stacks.resources(heat, cloud)
+        if resource.resource_status.endswith("_IN_PROGRESS")
+    ]
+    members = _members(undercloud, heat)
+    late = {members[each].instance for each in waiting if each in members}
+    lines = [f"the stack {cloud} is not complete after {timeout:.0f} s"]
+    for instance in sorted(late, key=lambda each: each.name):
+        lines.append(f"{instance.name} has not reported; the end of its console:")
+        lines.append(instances.console(undercloud, instance, LOG_LINES).rstrip())
+    return AltostratusError("\n".join(lines), "devtest logs NAME shows an instance's journal")

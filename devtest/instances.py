@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instances of the clouds: servers in the undercloud's Nova, and the way into them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from devtest.workspace import Workspace
+from imagebuild.errors import AltostratusError
+from imagebuild.process import run
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+# cloud-init's default user in Debian's images.
+USER = "debian"
+KEYPAIR = "altostratus"
+# The network that the host reaches (its route leads through the undercloud).
+ACCESS_NETWORK = "ctlplane"
+REFRESH = "/var/lib/altostratus/refresh.json"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A server of the undercloud: what Nova says of it; ``addresses`` maps networks to IPv4."""
+
+    name: str
+    id: str
+    status: str
+    host: str
+    addresses: dict[str, str]
+    fault: str = ""
+
+
+def list_instances(undercloud: Connection) -> list[Instance]:
+    """Return every server of the undercloud, ordered by name."""
+    servers = undercloud.compute.servers(all_projects=True)
+    return sorted((_instance(server) for server in servers), key=lambda each: each.name)
+
+
+def _instance(server: Any) -> Instance:
+    return Instance(
+        name=server.name,
+        id=server.id,
+        status=server.status,
+        host=server.compute_host or "",
+        addresses={
+            network: next((port["addr"] for port in ports if port["version"] == 4), "")
+            for network, ports in (server.addresses or {}).items()
+        },
+        fault=(server.fault or {}).get("message", ""),
+    )
+
+
+def find(undercloud: Connection, name: str) -> Instance:
+    """Return the server called ``name``; raises AltostratusError that lists those there are."""
+    everyone = list_instances(undercloud)
+    for instance in everyone:
+        if name == instance.name:
+            return instance
+    names = ", ".join(instance.name for instance in everyone) or "none"
+    raise AltostratusError(f"no instance is called {name}", f"instances: {names}")
+
+
+def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]) -> list[str]:
+    """Return the argument list that runs ``command`` (empty: a shell) in ``instance``.
+
+    Host keys are not checked: the instances are this machine's own, behind its own link, and their
+    addresses are reused.
+    """
+    address = instance.addresses.get(ACCESS_NETWORK)
+    if not address:
+        raise AltostratusError(
+            f"{instance.name} has no address on {ACCESS_NETWORK}", f"its status: {instance.status}"
+        )
+    options = {
+        "IdentityFile": str(workspace.key),
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "no",
+        "UserKnownHostsFile": os.devnull,
+        "LogLevel": "ERROR",
+        "BatchMode": "yes",
+        "ConnectTimeout": "10",
+    }
+    settings = [f"-o{name}={value}" for name, value in options.items()]
+    return ["ssh", *settings, f"{USER}@{address}", *command]
+
+
+def execute(workspace: Workspace, instance: Instance, *command: str, timeout: float = 30.0) -> str:
+    """Run ``command`` in ``instance`` and return its standard output; see ``process.run``."""
+    return run(ssh_command(workspace, instance, command), timeout=timeout).stdout
+
+
+def refresh_report(workspace: Workspace, instance: Instance) -> dict[str, Any]:
+    """Return what os-refresh-config reported last in ``instance``, empty if nothing yet."""
+    text = execute(workspace, instance, f"sudo cat {REFRESH} 2>/dev/null; true")
+    return dict(json.loads(text)) if text.strip() else {}
+
+
+def journal(workspace: Workspace, instance: Instance, lines: int = 200) -> str:
+    """Return the end of the journal of ``instance``."""
+    return execute(workspace, instance, f"sudo journalctl --no-pager --lines={lines}")
+
+
+def console(undercloud: Connection, instance: Instance, lines: int = 100) -> str:
+    """Return the end of what ``instance`` printed on its console, from Nova."""
+    shown = undercloud.compute.get_server_console_output(instance.id, length=lines)
+    return str(shown["output"])
