@@ -88,7 +88,10 @@ restart_if_changed() {
         _unit_job restart "$unit" "${block[@]}"
     else
         echo "starting $unit" >&2
-        systemctl reset-failed "$unit" 2>/dev/null || echo "$unit was never loaded before" >&2
+        # Otherwise the start limit that earlier failures used up could refuse the job.
+        if systemctl is-failed --quiet "$unit"; then
+            systemctl reset-failed "$unit"
+        fi
         _unit_job start "$unit" "${block[@]}"
     fi
     _write_stamp "$stamp" "$new"

@@ -3,10 +3,11 @@
 
     metadata.py [--json] FILE KEY [DEFAULT]
 
-FILE is what os-apply-config merged from all collectors (/run/altostratus/metadata.json), KEY a dotted
-path as in os-apply-config; a number selects a list item. Values are printed as ``os-apply-config --key``
-prints them: maps, lists and truth values as JSON, others as they are; with --json everything as JSON.
-A key that is absent or null gives DEFAULT, or without one exit status 1.
+FILE is what os-apply-config merged from all collectors (/run/altostratus/metadata.json), KEY a
+dotted path as in os-apply-config; a number selects a list item. Values are printed as
+``os-apply-config --key`` prints them: maps, lists and truth values as JSON, others as they are;
+with --json everything as JSON. A key that is absent or null gives DEFAULT, or without one exit
+status 1.
 
 Reading the merged file takes 20 ms where os-apply-config takes half a second, and an undercloud's
 scripts ask some hundred times.
@@ -14,6 +15,7 @@ scripts ask some hundred times.
 
 import json
 import sys
+from pathlib import Path
 
 
 def look_up(document, key):
@@ -34,8 +36,7 @@ def main(argv):
     as_json = argv[:1] == ["--json"]
     path, key, *default = argv[1:] if as_json else argv
     try:
-        with open(path, encoding="utf-8") as source:
-            document = json.load(source)
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         print(f"error: cannot read the metadata: {error}", file=sys.stderr)
         return 1
