@@ -124,9 +124,11 @@ def _late(
         if resource.resource_status.endswith("_IN_PROGRESS")
     ]
     members = _members(undercloud, heat)
-    late = {members[each].instance for each in waiting if each in members}
+    late = {
+        members[each].instance.name: members[each].instance for each in waiting if each in members
+    }
     lines = [f"the stack {cloud} is not complete after {timeout:.0f} s"]
-    for instance in sorted(late, key=lambda each: each.name):
-        lines.append(f"{instance.name} has not reported; the end of its console:")
+    for name, instance in sorted(late.items()):
+        lines.append(f"{name} has not reported; the end of its console:")
         lines.append(instances.console(undercloud, instance, LOG_LINES).rstrip())
     return AltostratusError("\n".join(lines), "devtest logs NAME shows an instance's journal")

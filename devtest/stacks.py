@@ -120,9 +120,10 @@ def delete(heat: Any, name: str, timeout: float = 300.0) -> None:
     stack = find(heat, name)
     if stack is None:
         return
-    heat.stacks.delete(stack.id)
+    identity = stack.id
+    heat.stacks.delete(identity)
     deadline = time.monotonic() + timeout
-    while (stack := find(heat, stack.id)) is not None and stack.stack_status != "DELETE_COMPLETE":
+    while (stack := find(heat, identity)) is not None and stack.stack_status != "DELETE_COMPLETE":
         if stack.stack_status == "DELETE_FAILED":
             raise AltostratusError(
                 f"the stack {name} cannot be deleted: {stack.stack_status_reason}"

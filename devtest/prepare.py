@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the undercloud must know before a cloud is deployed in it: limits, ssh key, flavors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from devtest.instances import KEYPAIR
+from devtest.workspace import Workspace
+from imagebuild.process import run
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+COMPUTE_LIMITS = ("cores", "ram", "instances")
+NETWORK_LIMITS = ("network", "subnet", "port", "floatingip", "router")
+UNLIMITED = -1
+
+
+def lift_quotas(undercloud: Connection) -> None:
+    """Take the limits off the project: the machine is the limit."""
+    project = undercloud.current_project_id
+    undercloud.set_compute_quotas(project, **dict.fromkeys(COMPUTE_LIMITS, UNLIMITED))
+    undercloud.set_network_quotas(project, **dict.fromkeys(NETWORK_LIMITS, UNLIMITED))
+
+
+def ensure_key(workspace: Workspace) -> str:
+    """Make the ssh key pair of this workspace unless it is there; return the public key."""
+    public = workspace.key.with_suffix(".pub")
+    if not (workspace.key.exists() and public.exists()):
+        workspace.key.unlink(missing_ok=True)
+        workspace.key.parent.mkdir(parents=True, exist_ok=True)
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "devtest"]
+        run([*make, "-f", str(workspace.key)])
+    return public.read_text().strip()
+
+
+def upload_key(undercloud: Connection, public: str) -> None:
+    """Give Nova the public key; one of the same name that differs is replaced."""
+    known = undercloud.compute.find_keypair(KEYPAIR)
+    if known and known.public_key.split()[:2] == public.split()[:2]:
+        return
+    if known:
+        undercloud.compute.delete_keypair(known)
+    undercloud.compute.create_keypair(name=KEYPAIR, public_key=public)
+
+
+def ensure_flavors(workspace: Workspace, undercloud: Connection, cloud: str) -> None:
+    """Make the flavors of flavors.json; one that differs is replaced (flavors cannot change)."""
+    path = workspace.stacks(cloud) / "flavors.json"
+    known = {flavor.name: flavor for flavor in undercloud.compute.flavors()}
+    for wanted in json.loads(path.read_text())["flavors"]:
+        there = known.get(wanted["name"])
+        if there and _same(there, wanted):
+            continue
+        if there:
+            undercloud.compute.delete_flavor(there)
+        undercloud.compute.create_flavor(**wanted)
+
+
+def _same(flavor: Any, wanted: dict[str, Any]) -> bool:
+    return all(getattr(flavor, name) == wanted[name] for name in ("ram", "vcpus", "disk"))
