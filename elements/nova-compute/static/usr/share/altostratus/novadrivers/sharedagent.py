@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libvirt driver for a nova-compute that shares the node's layer 2 agent with others.
+
+Neutron binds a port to the agent whose host is the port's ``binding:host_id``, which Nova fills with the
+``host`` of nova-compute. Several nova-compute processes on a node have a host each, but the node has one
+agent: ComputeDriver.network_binding_host_id is Nova's hook to name that one.
+"""
+
+import nova.conf
+from nova.virt.libvirt import driver
+from oslo_config import cfg
+
+OPTIONS = [
+    cfg.StrOpt("agent_host", help="Host name of the layer 2 agent on this node; default: host."),
+]
+
+CONF = nova.conf.CONF
+CONF.register_opts(OPTIONS, group="sharedagent")
+
+
+class LibvirtDriver(driver.LibvirtDriver):
+    """Nova's libvirt driver, its ports bound to ``[sharedagent] agent_host``."""
+
+    def network_binding_host_id(self, context, instance):
+        """Return the host that the instance's ports are bound to."""
+        host = CONF.sharedagent.agent_host
+        return host or super().network_binding_host_id(context, instance)
