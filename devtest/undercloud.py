@@ -147,8 +147,9 @@ def wait_until_ready(running: Spec, timeout: float) -> None:
 
 def failure(report: dict[str, Any], name: str = "the undercloud") -> AltostratusError:
     """Return the error that a failed refresh.json report amounts to."""
+    log = "\n".join(report.get("log", []))
     return AltostratusError(
-        f"{name}: {report.get('script', 'os-refresh-config')} failed:\n{report.get('log', '')}",
+        f"{name}: {report.get('script', 'os-refresh-config')} failed:\n{log}",
         "the whole journal: devtest logs " + name.removeprefix("the "),
     )
 
