@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root stack of a cloud and its environment.
+
+Ports come first, so that every address is known before the first server boots; then one software
+configuration for each role; then one nested stack for each instance (``templates/server-*.yaml``).
+Counts, images and flavors are parameters: scaling and upgrades are stack updates.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from generator import metadata
+from generator.cloud import Cloud, Role, camel_case
+from generator.contract import Contracts
+from generator.emit import Block, Flow
+from generator.heatvalues import HeatValues, addresses, port_resource, ports_resource
+from generator.resolve import Plan, url
+
+# The newest version that Heat of Zed knows; ``if`` without an else began with it.
+VERSION = "2021-04-16"
+
+# OS::Heat::ResourceGroup replaces it in its members, after functions have been resolved.
+INDEX = "%index%"
+
+
+def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+    """Return the root template of ``plan`` for ``generator.emit``."""
+    cloud = plan.cloud
+    resources: dict[str, Any] = {}
+    for role in cloud.roles.values():
+        resources |= _role(plan, role)
+    return {
+        "heat_template_version": VERSION,
+        "description": Block(
+            f"OpenStack {cloud.release.capitalize()} in instances of type "
+            f"{' and '.join(_types(cloud))} of the undercloud"
+        ),
+        "parameters": Block(_parameters(plan, contracts)),
+        "resources": Block(resources),
+        "outputs": Block(_outputs(plan, contracts)),
+    }
+
+
+def environment(plan: Plan) -> dict[str, Any]:
+    """Return the environment: which template an instance of each role is, and the parameters."""
+    roles = plan.cloud.roles.values()
+    parameters: dict[str, Any] = {}
+    for role in roles:
+        if not role.addresses:
+            parameters[f"{role.title}Count"] = role.count
+        parameters[f"{role.title}Flavor"] = flavor(plan.cloud, role)
+    return {
+        "resource_registry": Block(
+            {_type(role): f"templates/server-{role.hypervisor}.yaml" for role in roles},
+            "What an instance of each role is. Another hypervisor type is another template and image.",
+        ),
+        "parameters": Block(
+            parameters, "The images come from load-image: <Role>Image in images-env.yaml."
+        ),
+    }
+
+
+def flavor(cloud: Cloud, role: Role) -> str:
+    """Return the name of the Nova flavor of ``role``."""
+    return f"{cloud.name}-{role.name}"
+
+
+def resources_count(cloud: Cloud) -> int:
+    """Return how many resources the stack has with all nested ones, which Heat limits."""
+    count = 0
+    for role in cloud.roles.values():
+        # A group, its members, and in each member a server and a deployment; the configuration.
+        count += 2 + 3 * role.count
+        for network in role.networks:
+            count += role.count + (0 if network in role.addresses else 1)
+    return count
+
+
+def _types(cloud: Cloud) -> list[str]:
+    return sorted({role.hypervisor for role in cloud.roles.values()})
+
+
+def _type(role: Role) -> str:
+    return f"OS::Altostratus::{role.title}"
+
+
+def _parameters(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "KeyName": {
+            "type": "string",
+            "description": "Nova key pair for ssh as root; empty for none",
+            "default": "",
+        }
+    }
+    for role in plan.cloud.roles.values():
+        parameters |= _role_parameters(role, contracts)
+    comment = "Secrets, generated once: secrets.yaml."
+    for secret in plan.secrets:
+        entry = Flow({"type": "string", "hidden": True})
+        parameters[camel_case(secret)] = Block(entry, comment) if comment else entry
+        comment = ""
+    return parameters
+
+
+def _role_parameters(role: Role, contracts: Contracts) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    if not role.addresses:
+        limits = [contracts.by_name[name].max for name in role.services]
+        most = min((limit for limit in limits if limit is not None), default=None)
+        parameters[f"{role.title}Count"] = {
+            "type": "number",
+            "description": f"Number of instances of {role.name}",
+            "constraints": [{"range": Flow({"min": 1, **({"max": most} if most else {})})}],
+        }
+    parameters[f"{role.title}Image"] = {
+        "type": "string",
+        "description": f"Glance image of {role.name}",
+    }
+    parameters[f"{role.title}Flavor"] = {
+        "type": "string",
+        "description": f"Nova flavor of {role.name}",
+    }
+    return parameters
+
+
+def _role(plan: Plan, role: Role) -> dict[str, Any]:
+    values = HeatValues(plan, role)
+    config = metadata.tree(plan, role, values.value, values.own)
+    resources: dict[str, Any] = {}
+    for network in role.networks:
+        resources |= _ports(plan.cloud, role, network)
+    resources[f"{role.title}Config"] = Block(
+        {
+            "type": "OS::Heat::StructuredConfig",
+            "properties": {
+                "name": f"{plan.cloud.name}-{role.name}",
+                "group": "os-apply-config",
+                "config": config,
+            },
+        }
+    )
+    resources[role.title] = Block(_group(role, _instance(plan, role, values), _type(role)))
+    first = next(iter(resources))
+    line = f"{role.name}: {', '.join(role.services)}"
+    resources[first] = Block(resources[first].value, line)
+    return resources
+
+
+def _count(role: Role) -> Any:
+    return role.count if role.addresses else {"get_param": f"{role.title}Count"}
+
+
+def _group(role: Role, properties: Mapping[str, Any], type_: str) -> dict[str, Any]:
+    return {
+        "type": "OS::Heat::ResourceGroup",
+        "properties": {
+            "count": _count(role),
+            "resource_def": {"type": type_, "properties": properties},
+        },
+    }
+
+
+def _ports(cloud: Cloud, role: Role, network: str) -> dict[str, Any]:
+    fixed = role.addresses.get(network)
+    if not fixed:
+        name = f"{cloud.name}-{role.instance(INDEX)}-{network}"
+        port = {"name": name, "network": network}
+        return {ports_resource(role, network): Block(_group(role, port, "OS::Neutron::Port"))}
+    return {
+        port_resource(role, network, index): Block(
+            {
+                "type": "OS::Neutron::Port",
+                "properties": {
+                    "name": f"{cloud.name}-{role.instance(index)}-{network}",
+                    "network": network,
+                    "fixed_ips": [{"ip_address": str(address)}],
+                },
+            }
+        )
+        for index, address in enumerate(fixed)
+    }
+
+
+def _port_ids(role: Role, network: str) -> Any:
+    fixed = role.addresses.get(network)
+    if not fixed:
+        return {"get_attr": [ports_resource(role, network), "refs"]}
+    names = [port_resource(role, network, index) for index in range(len(fixed))]
+    return [{"get_resource": name} for name in names]
+
+
+def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
+    for_each: dict[str, Any] = {}
+    for network in role.networks:
+        for_each[f"<{network}.port>"] = _port_ids(role, network)
+        for_each[f"<{network}.address>"] = addresses(role, network)
+    return {
+        "name": role.instance(INDEX),
+        "index": INDEX,
+        "image": {"get_param": f"{role.title}Image"},
+        "flavor": {"get_param": f"{role.title}Flavor"},
+        "key_name": {"get_param": "KeyName"},
+        "config": {"get_resource": f"{role.title}Config"},
+        "instances": {
+            "repeat": {
+                "for_each": for_each,
+                "permutations": False,
+                "template": {
+                    "networks": [Flow({"port": f"<{name}.port>"}) for name in role.networks],
+                    "inputs": values.inputs,
+                },
+            }
+        },
+        "metadata": {"cloud": plan.cloud.name, "role": role.name},
+    }
+
+
+def _outputs(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    network = plan.cloud.public_network
+    for service in plan.runners:
+        contract = contracts.by_name[service]
+        if contract.endpoint and contract.endpoint.type == "identity":
+            values = HeatValues(plan, plan.runners[service][0])
+            outputs["AuthURL"] = {
+                "description": "Where users of this cloud authenticate",
+                "value": values.value("", url(contract, "public")),
+            }
+    outputs["Addresses"] = {
+        "description": f"Addresses of the instances of each role on {network}",
+        "value": {
+            role.name: addresses(role, network)
+            for role in plan.cloud.roles.values()
+            if network in role.networks
+        },
+    }
+    return outputs

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Symbolic values as Heat functions.
+
+In a stack the instances of a role share one software configuration, so whatever differs between
+them becomes an input of the deployment (``get_input``). The values of the inputs are written once
+for all instances, with ``%index%`` and with the placeholders that ``repeat`` replaces.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from generator.cloud import Role, camel_case
+from generator.metadata import replaced
+from generator.references import Reference, Text, Value
+from generator.resolve import REGION, Plan
+
+
+def ports_resource(role: Role, network: str) -> str:
+    """Return the name of the resource that is the ports of ``role`` on ``network``."""
+    return f"{role.title}{camel_case(network)}Ports"
+
+
+def port_resource(role: Role, network: str, index: int) -> str:
+    """Return the name of the resource of one port with a fixed address."""
+    return f"{role.title}{camel_case(network)}Port{index}"
+
+
+def addresses(role: Role, network: str) -> Any:
+    """Return the Heat value of the list of addresses of ``role`` on ``network``."""
+    fixed = role.addresses.get(network)
+    if fixed:
+        return [str(address) for address in fixed]
+    return {"get_attr": [ports_resource(role, network), "fixed_ips", 0, "ip_address"]}
+
+
+def _first_address(role: Role, network: str) -> Any:
+    fixed = role.addresses.get(network)
+    if fixed:
+        return str(fixed[0])
+    first = "resource.0.fixed_ips"
+    return {"get_attr": [ports_resource(role, network), first, 0, "ip_address"]}
+
+
+@dataclass
+class HeatValues:
+    """Turns the values of one role's metadata into Heat functions.
+
+    ``inputs`` collects the values that differ between instances by input name; ``networks`` the
+    networks whose placeholders (``<NETWORK.address>``) occur in them.
+    """
+
+    plan: Plan
+    role: Role
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+    def value(self, key: str, value: Value) -> Any:
+        """Return the Heat value of the metadata key ``key``."""
+        return replaced(value, lambda text: self._text(key, text))
+
+    def own(self, name: str) -> Any:
+        """Return the value of ``{self:name}``: static where it can be, else an input."""
+        static = self._static(Reference("self", name))
+        return self._input(name, self._placeholder(name)) if static is None else static
+
+    def _text(self, key: str, text: Text) -> Any:
+        parts = [self._static(part) or part for part in text.parts]
+        symbols = [part for part in parts if isinstance(part, Reference)]
+        if not symbols:
+            return "".join(str(part) for part in parts)
+        if len(parts) == 1:
+            only = symbols[0]
+            name = self._own_name(only.name)
+            return self.own(name) if only.kind == "self" else self._reference(only)
+        if all(symbol.kind != "self" for symbol in symbols):
+            return self._joined(parts)
+        own = [
+            self._placeholder(self._own_name(part.name))
+            if isinstance(part, Reference) and part.kind == "self"
+            else part
+            for part in parts
+        ]
+        is_static = not any(isinstance(part, Reference) for part in own)
+        written = "".join(map(str, own)) if is_static else self._joined(own)
+        name = key
+        while self.inputs.get(name, written) != written:
+            name += "'"
+        return self._input(name, written)
+
+    def _static(self, part: str | Reference) -> str | None:
+        """Return what is the same for all instances of the role and known now, else None."""
+        if isinstance(part, str):
+            return part
+        role = self.role
+        if part.kind == "region":
+            return REGION
+        if part.kind == "self" and part.name in ("role", "type", "name"):
+            name = role.instance("%index%")
+            known = {"role": role.name, "type": role.hypervisor, "name": name}[part.name]
+            return None if "%index%" in known else known
+        if part.kind in ("address", "public"):
+            first = _first_address(self.plan.runners[part.name][0], self.plan.network_of(part))
+            return first if isinstance(first, str) else None
+        return None
+
+    def _own_name(self, name: str) -> str:
+        return f"{self.plan.cloud.service_network}.address" if name == "address" else name
+
+    def _placeholder(self, name: str) -> str:
+        return self.role.instance("%index%") if name == "name" else f"<{name}>"
+
+    def _input(self, name: str, value: Any) -> dict[str, str]:
+        self.inputs[name] = value
+        return {"get_input": name}
+
+    def _reference(self, reference: Reference) -> Any:
+        if reference.kind == "secret":
+            return {"get_param": camel_case(reference.name)}
+        network = self.plan.network_of(reference)
+        runners = self.plan.runners[reference.name]
+        if reference.kind == "addresses":
+            lists = [addresses(role, network) for role in runners]
+            return lists[0] if len(lists) == 1 else {"list_concat": lists}
+        return _first_address(runners[0], network)
+
+    def _joined(self, parts: Sequence[str | Reference]) -> Any:
+        template, params = "", {}
+        for part in parts:
+            if isinstance(part, Reference):
+                symbol = f"<{self._symbol(part)}>"
+                params[symbol] = self._reference(part)
+                template += symbol
+            else:
+                template += part
+        return {"str_replace": {"template": template, "params": params}}
+
+    def _symbol(self, reference: Reference) -> str:
+        if reference.kind == "secret":
+            return camel_case(reference.name)
+        return f"{reference.name} {reference.kind}"
