@@ -52,7 +52,7 @@ def environment(plan: Plan) -> dict[str, Any]:
     return {
         "resource_registry": Block(
             {_type(role): f"templates/server-{role.hypervisor}.yaml" for role in roles},
-            "What an instance of each role is. Another hypervisor type is another template and image.",
+            "What an instance of each role is. Another hypervisor type is another template.",
         ),
         "parameters": Block(
             parameters, "The images come from load-image: <Role>Image in images-env.yaml."
