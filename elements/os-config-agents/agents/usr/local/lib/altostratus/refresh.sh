@@ -79,7 +79,10 @@ restart_if_changed() {
         systemctl daemon-reload
     fi
     new=$(_unit_digest "$unit" "$@")
-    systemctl is-enabled --quiet "$unit" || systemctl --quiet enable "$unit"
+    # add-wants, because enable runs update-rc.d for packages with an init script and then reloads
+    # systemd three times; nothing needs to be reloaded for a link.
+    systemctl is-enabled --quiet "$unit" ||
+        systemctl --quiet --no-reload add-wants multi-user.target "$unit"
     if systemctl is-active --quiet "$unit"; then
         if [ "$new" = "$(_stamp "$stamp")" ]; then
             return 0
