@@ -85,13 +85,16 @@ def run(
     capture: bool = True,
     redact: Sequence[str] = (),
     on_line: Callable[[str], None] | None = None,
+    die_with_parent: bool = False,
 ) -> Result:
     """Run ``argv`` to its end and return its Result.
 
     ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
     is appended to that file and not captured, and ``on_line`` (needs ``log``; no ``input`` and no
     ``timeout`` then) is called with each line. Without ``log`` and ``capture`` all output goes to
-    our standard error. ``redact`` lists strings that must not appear in messages and logs.
+    our standard error. ``redact`` lists strings that must not appear in messages and logs. With
+    ``die_with_parent`` the kernel kills the command (not its children) when we die, even by
+    SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
 
     Raises CommandError when the command cannot be started, exceeds the timeout, or, with
     ``check``, exits with anything but 0.
@@ -101,7 +104,10 @@ def run(
     logger.debug("run: %s", shown)
     with contextlib.ExitStack() as stack:
         logfile = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
-        child = _start(command, _environment(env), cwd, logfile, input, capture, on_line)
+        prefix = ["setpriv", "--pdeathsig", "KILL", "--"] if die_with_parent else []
+        child = _start(
+            [*prefix, *command], _environment(env), cwd, logfile, input, capture, on_line
+        )
         stack.enter_context(_reaped(child))
         try:
             if on_line and logfile:
