@@ -175,6 +175,11 @@ def follow(heat: Any, name: str, after: str, timeout: float) -> Iterator[list[Ev
         time.sleep(POLL)
 
 
+def listed(undercloud: Connection) -> list[Any]:
+    """Return the undercloud's stacks, without nested ones."""
+    return list(client(undercloud).stacks.list())
+
+
 def resources(heat: Any, name: str) -> list[Any]:
     """Return every resource of the stack and its nested stacks, as heatclient has them."""
     return list(heat.resources.list(name, nested_depth=NESTED_DEPTH))

@@ -85,10 +85,6 @@ def prepare_root(spec: Spec) -> None:
         write_text(spec.root / path.lstrip("/"), text)
     for path, source in spec.secrets.items():
         write_text(spec.root / path.lstrip("/"), Path(source).read_text(), mode=0o600)
-    for unit in spec.masked:
-        link = spec.root / "etc/systemd/system" / unit
-        link.unlink(missing_ok=True)
-        link.symlink_to("/dev/null")
     (spec.root / REFRESH.lstrip("/")).unlink(missing_ok=True)
 
 

@@ -36,7 +36,6 @@ def spec(scratch: Path, small_root: Path) -> Iterator[Spec]:
         files={"/etc/hostname": "altostratus-test\n"},
         secrets={"/var/lib/secret": str(secret)},
         data=("/var/lib/mysql",),
-        masked=("console-getty.service",),
     )
     others = (str(scratch), "/tmp/", "/var/tmp/")
     before = snapshot.take(ignore=others)
