@@ -4,6 +4,7 @@
 import argparse
 import logging
 import stat
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -142,3 +143,7 @@ def _is_same(path: Path, file: File) -> bool:
 def _is_ours(path: Path) -> bool:
     with path.open(encoding="utf-8", errors="replace") as stream:
         return any(output.MARK in line for _, line in zip(range(3), stream, strict=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
