@@ -133,7 +133,6 @@ def _role(plan: Plan, role: Role) -> dict[str, Any]:
         {
             "type": "OS::Heat::StructuredConfig",
             "properties": {
-                "name": f"{plan.cloud.name}-{role.name}",
                 "group": "os-apply-config",
                 "config": config,
             },
@@ -161,39 +160,23 @@ def _group(role: Role, properties: Mapping[str, Any], type_: str) -> dict[str, A
 
 
 def _ports(cloud: Cloud, role: Role, network: str) -> dict[str, Any]:
-    fixed = role.addresses.get(network)
-    if not fixed:
+    if not role.addresses:
         name = f"{cloud.name}-{role.instance(INDEX)}-{network}"
-        port = {"name": name, "network": network}
-        return {ports_resource(role, network): Block(_group(role, port, "OS::Neutron::Port"))}
-    return {
-        port_resource(role, network, index): Block(
-            {
-                "type": "OS::Neutron::Port",
-                "properties": {
-                    "name": f"{cloud.name}-{role.instance(index)}-{network}",
-                    "network": network,
-                    "fixed_ips": [{"ip_address": str(address)}],
-                },
-            }
-        )
-        for index, address in enumerate(fixed)
-    }
-
-
-def _port_ids(role: Role, network: str) -> Any:
-    fixed = role.addresses.get(network)
-    if not fixed:
-        return {"get_attr": [ports_resource(role, network), "refs"]}
-    names = [port_resource(role, network, index) for index in range(len(fixed))]
-    return [{"get_resource": name} for name in names]
+        properties: dict[str, Any] = {"name": name, "network": network}
+        group = _group(role, properties, "OS::Neutron::Port")
+        return {ports_resource(role, network): Block(group)}
+    ports = {}
+    for index in range(role.count):
+        name = f"{cloud.name}-{role.instance(index)}-{network}"
+        properties = {"name": name, "network": network}
+        if network in role.addresses:
+            properties["fixed_ips"] = [{"ip_address": str(role.addresses[network][index])}]
+        port = {"type": "OS::Neutron::Port", "properties": properties}
+        ports[port_resource(role, network, index)] = Block(port)
+    return ports
 
 
 def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
-    for_each: dict[str, Any] = {}
-    for network in role.networks:
-        for_each[f"<{network}.port>"] = _port_ids(role, network)
-        for_each[f"<{network}.address>"] = addresses(role, network)
     return {
         "name": role.instance(INDEX),
         "index": INDEX,
@@ -201,16 +184,7 @@ def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
         "flavor": {"get_param": f"{role.title}Flavor"},
         "key_name": {"get_param": "KeyName"},
         "config": {"get_resource": f"{role.title}Config"},
-        "instances": {
-            "repeat": {
-                "for_each": for_each,
-                "permutations": False,
-                "template": {
-                    "networks": [Flow({"port": f"<{name}.port>"}) for name in role.networks],
-                    "inputs": values.inputs,
-                },
-            }
-        },
+        "instances": values.instances(),
         "metadata": {"cloud": plan.cloud.name, "role": role.name},
     }
 

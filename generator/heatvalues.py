@@ -6,39 +6,40 @@ them becomes an input of the deployment (``get_input``). The values of the input
 for all instances, with ``%index%`` and with the placeholders that ``repeat`` replaces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from generator.cloud import Role, camel_case
+from generator.emit import Flow
 from generator.metadata import replaced
 from generator.references import Reference, Text, Value
 from generator.resolve import REGION, Plan
 
 
 def ports_resource(role: Role, network: str) -> str:
-    """Return the name of the resource that is the ports of ``role`` on ``network``."""
+    """Return the name of the group of ports of ``role`` on ``network``."""
     return f"{role.title}{camel_case(network)}Ports"
 
 
 def port_resource(role: Role, network: str, index: int) -> str:
-    """Return the name of the resource of one port with a fixed address."""
+    """Return the name of the port of one instance of a role with fixed addresses."""
     return f"{role.title}{camel_case(network)}Port{index}"
 
 
 def addresses(role: Role, network: str) -> Any:
     """Return the Heat value of the list of addresses of ``role`` on ``network``."""
-    fixed = role.addresses.get(network)
-    if fixed:
-        return [str(address) for address in fixed]
+    if role.addresses:
+        return [_address(role, network, index) for index in range(role.count)]
     return {"get_attr": [ports_resource(role, network), "fixed_ips", 0, "ip_address"]}
 
 
-def _first_address(role: Role, network: str) -> Any:
-    fixed = role.addresses.get(network)
-    if fixed:
-        return str(fixed[0])
-    first = "resource.0.fixed_ips"
+def _address(role: Role, network: str, index: int) -> Any:
+    if network in role.addresses:
+        return str(role.addresses[network][index])
+    if role.addresses:
+        return {"get_attr": [port_resource(role, network, index), "fixed_ips", 0, "ip_address"]}
+    first = f"resource.{index}.fixed_ips"
     return {"get_attr": [ports_resource(role, network), first, 0, "ip_address"]}
 
 
@@ -57,6 +58,31 @@ class HeatValues:
     def value(self, key: str, value: Value) -> Any:
         """Return the Heat value of the metadata key ``key``."""
         return replaced(value, lambda text: self._text(key, text))
+
+    def instances(self) -> Any:
+        """Return the Heat value of the list of all instances: their networks and their inputs."""
+        role = self.role
+        if role.addresses:
+            return [self._instance(index) for index in range(role.count)]
+        for_each: dict[str, Any] = {}
+        for network in role.networks:
+            ports = ports_resource(role, network)
+            for_each[f"<{network}.port>"] = {"get_attr": [ports, "refs"]}
+            for_each[f"<{network}.address>"] = addresses(role, network)
+        networks = [Flow({"port": f"<{network}.port>"}) for network in role.networks]
+        template = {"networks": networks, "inputs": self.inputs}
+        return {"repeat": {"for_each": for_each, "permutations": False, "template": template}}
+
+    def _instance(self, index: int) -> dict[str, Any]:
+        role = self.role
+        own = {f"<{network}.address>": _address(role, network, index) for network in role.networks}
+        return {
+            "networks": [
+                {"port": {"get_resource": port_resource(role, network, index)}}
+                for network in role.networks
+            ],
+            "inputs": {name: _filled(value, own) for name, value in self.inputs.items()},
+        }
 
     def own(self, name: str) -> Any:
         """Return the value of ``{self:name}``: static where it can be, else an input."""
@@ -99,7 +125,7 @@ class HeatValues:
             known = {"role": role.name, "type": role.hypervisor, "name": name}[part.name]
             return None if "%index%" in known else known
         if part.kind in ("address", "public"):
-            first = _first_address(self.plan.runners[part.name][0], self.plan.network_of(part))
+            first = _address(self.plan.runners[part.name][0], self.plan.network_of(part), 0)
             return first if isinstance(first, str) else None
         return None
 
@@ -121,7 +147,7 @@ class HeatValues:
         if reference.kind == "addresses":
             lists = [addresses(role, network) for role in runners]
             return lists[0] if len(lists) == 1 else {"list_concat": lists}
-        return _first_address(runners[0], network)
+        return _address(runners[0], network, 0)
 
     def _joined(self, parts: Sequence[str | Reference]) -> Any:
         template, params = "", {}
@@ -138,3 +164,11 @@ class HeatValues:
         if reference.kind == "secret":
             return camel_case(reference.name)
         return f"{reference.name} {reference.kind}"
+
+
+def _filled(value: Any, own: Mapping[str, Any]) -> Any:
+    """Return an input's ``value`` with the placeholders that occur in it replaced by ``own``."""
+    if isinstance(value, str) and value in own:
+        return own[value]
+    params = {symbol: one for symbol, one in own.items() if symbol in str(value)}
+    return {"str_replace": {"template": value, "params": params}} if params else value
