@@ -94,10 +94,10 @@ class Chain:
             prepare.ensure_flavors(self.workspace, connection, self.cloud.name)
             tool("generator.neutron", ["-n", str(stacks / "networks.json")], access)
         with self.step("load images"):
-            manifest = ["--manifest", images / "manifest.json"]
+            manifest = ["--manifest", str(images / "manifest.json")]
             tool(
                 "imagebuild.load",
-                [*manifest, "--environment", stacks / IMAGES_ENVIRONMENT],
+                [*manifest, "--environment", str(stacks / IMAGES_ENVIRONMENT)],
                 access,
             )
 
