@@ -163,7 +163,9 @@ def tool(
 
     Raises AltostratusError without repeating them.
     """
-    command: list[str | Path] = [sys.executable, "-m", module, *arguments]
+    # It ends in an orderly way when we are killed, too.
+    dying = ["setpriv", "--pdeathsig", "TERM"]
+    command: list[str | Path] = [*dying, sys.executable, "-m", module, *arguments]
     try:
         run(command, env=environment, capture=False)
     except CommandError as error:

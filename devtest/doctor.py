@@ -36,6 +36,7 @@ COMMANDS = {
     "mount": "mount",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "setsid": "util-linux",
     "pivot_root": "util-linux",
     "sysctl": "procps",
