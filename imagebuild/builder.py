@@ -47,10 +47,10 @@ def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]
     AltostratusError then names all that failed. Whatever stops us leaves no process behind.
     """
     workdir.sweep(job.cache.work)
-    bases = [step for step in plan if step.image is None]
-    images = [step for step in plan if step.image is not None]
-    _in_parallel([(step.recipe.name, _base_task(step, job)) for step in bases], job, jobs)
-    return _in_parallel([(step.recipe.name, _image_task(step, job)) for step in images], job, jobs)
+    bases = [(step.recipe.name, _base_task(step, job)) for step in plan if not step.image]
+    images = [(s.recipe.name, _image_task(s, s.image, job)) for s in plan if s.image]
+    _in_parallel(bases, job, jobs)
+    return _in_parallel(images, job, jobs)
 
 
 def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
@@ -63,10 +63,8 @@ def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
     return task
 
 
-def _image_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
-    image, recipe = step.image, step.recipe
-    if image is None:
-        raise ValueError("not an image")
+def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, Any]]:
+    recipe = step.recipe
 
     def task() -> dict[str, Any]:
         if step.action is Action.CURRENT:

@@ -59,8 +59,12 @@ _TIDYING = re.compile(r"\| Unmount |State already cleaned")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \| ")
 _END = re.compile(r"dib-run-parts -+ END PROFILING")
 
+_NO_SPACE = "make room on {work}, or set ALTOSTRATUS_CACHE to a larger disk"
+
 _CAUSES = {
-    "No space left on device": "make room on {work}, or set ALTOSTRATUS_CACHE to a larger disk",
+    "No space left on device": _NO_SPACE,
+    # apt's check before a download.
+    "You don't have enough free space": _NO_SPACE,
     "Temporary failure resolving": "the mirror's name cannot be resolved: check the network and "
     "/etc/resolv.conf",
     "Failed to fetch": "a download failed: check the network and the apt configuration, then run "

@@ -106,7 +106,9 @@ def _clear_errors() -> Iterator[None]:
         raise AltostratusError(f"the cloud has no image service: {error}") from error
     except (keystone.ConnectionError, glanceclient.exc.CommunicationError) as error:
         raise AltostratusError(
-            f"the image service is unreachable: {error}", "is the undercloud running?"
+            # The rest repeats it, with addresses of Python objects.
+            f"the image service is unreachable: {str(error).partition(': HTTP')[0]}",
+            "is the cloud running?",
         ) from error
     except (keystone.ClientException, glanceclient.exc.BaseException) as error:
         raise AltostratusError(f"the image service answers: {error}") from error
