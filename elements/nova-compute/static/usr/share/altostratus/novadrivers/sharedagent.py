@@ -25,3 +25,11 @@ class LibvirtDriver(driver.LibvirtDriver):
         """Return the host that the instance's ports are bound to."""
         host = CONF.sharedagent.agent_host
         return host or super().network_binding_host_id(context, instance)
+
+    def manages_network_binding_host_id(self):
+        """Return True: nova-compute must leave the bindings alone.
+
+        It would find them bound to a host other than its own and, once a minute, bind them to
+        itself (ComputeManager._require_nw_info_update), where no agent is: the port would fail.
+        """
+        return bool(CONF.sharedagent.agent_host) or super().manages_network_binding_host_id()
