@@ -6,6 +6,7 @@ Credentials are found as every OpenStack client finds them: ``OS_CLOUD`` with cl
 """
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,7 +45,9 @@ class Glance:
             import glanceclient
             import openstack.config
 
-            region = openstack.config.OpenStackConfig().get_one()
+            # Named, an unknown cloud is an error even where there is no clouds.yaml.
+            cloud = os.environ.get("OS_CLOUD") or None
+            region = openstack.config.OpenStackConfig().get_one(cloud)
             self._images = glanceclient.Client(
                 "2",
                 session=region.get_session(),
