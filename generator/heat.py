@@ -69,10 +69,9 @@ def resources_count(cloud: Cloud) -> int:
     """Return how many resources the stack has with all nested ones, which Heat limits."""
     count = 0
     for role in cloud.roles.values():
-        # A group, its members, and in each member a server and a deployment; the configuration.
+        # The configuration; a group, its members, and in each of them a server and a deployment.
         count += 2 + 3 * role.count
-        for network in role.networks:
-            count += role.count + (0 if network in role.addresses else 1)
+        count += len(role.networks) * (role.count + (0 if role.addresses else 1))
     return count
 
 

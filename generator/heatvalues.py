@@ -27,6 +27,20 @@ def port_resource(role: Role, network: str, index: int) -> str:
     return f"{role.title}{camel_case(network)}Port{index}"
 
 
+def resource_names(role: Role) -> list[str]:
+    """Return the names of all resources that ``role`` makes in the root template."""
+    ports = [
+        name
+        for network in role.networks
+        for name in (
+            [port_resource(role, network, index) for index in range(role.count)]
+            if role.addresses
+            else [ports_resource(role, network)]
+        )
+    ]
+    return [*ports, f"{role.title}Config", role.title]
+
+
 def addresses(role: Role, network: str) -> Any:
     """Return the Heat value of the list of addresses of ``role`` on ``network``."""
     if role.addresses:
@@ -168,7 +182,10 @@ class HeatValues:
 
 def _filled(value: Any, own: Mapping[str, Any]) -> Any:
     """Return an input's ``value`` with the placeholders that occur in it replaced by ``own``."""
-    if isinstance(value, str) and value in own:
-        return own[value]
+    if isinstance(value, str):
+        if value in own:
+            return own[value]
+        for symbol, one in own.items():
+            value = value.replace(symbol, one) if isinstance(one, str) else value
     params = {symbol: one for symbol, one in own.items() if symbol in str(value)}
     return {"str_replace": {"template": value, "params": params}} if params else value

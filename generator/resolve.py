@@ -42,7 +42,8 @@ class Plan:
 def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
     """Return the plan of ``cloud``.
 
-    Raises InputError if a value refers to a service that no role has and no contract asks for.
+    Raises InputError if a value refers to a service that no role has and no contract asks for, or
+    to a network that the role is not on.
     """
     everything = {name for role in cloud.roles.values() for name in role.services}
     present = services.closure(everything, contracts)
@@ -52,19 +53,31 @@ def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
         service: tuple(role for role in cloud.roles.values() if service in role.services)
         for service in sorted(everything)
     }
-    needed: dict[str, str] = {}
-    for role, keys in metadata.items():
-        for key, value in keys.items():
+    for role in cloud.roles.values():
+        for key, value in metadata[role.name].items():
             for reference in references.references(value):
-                if reference.kind == "secret":
-                    needed[reference.name] = contracts.secrets[reference.name]
-                elif reference.kind in ADDRESSES and reference.name not in runners:
-                    raise InputError(
-                        f"role '{role}': {key} is the address of {reference.name}, which no role "
-                        "has",
-                        f"add {reference.name} to the services of a role",
-                    )
-    return Plan(cloud, metadata, dict(sorted(needed.items())), runners)
+                _check_reference(reference, key, role, runners)
+    needed = {
+        reference.name
+        for keys in metadata.values()
+        for value in keys.values()
+        for reference in references.references(value)
+        if reference.kind == "secret"
+    }
+    secrets = {name: contracts.secrets[name] for name in sorted(needed)}
+    return Plan(cloud, metadata, secrets, runners)
+
+
+def _check_reference(
+    reference: Reference, key: str, role: Role, runners: Mapping[str, tuple[Role, ...]]
+) -> None:
+    if reference.kind in ADDRESSES and reference.name not in runners:
+        message = f"role '{role.name}': {key} is the address of {reference.name}, which no role has"
+        raise InputError(message, f"add {reference.name} to the services of a role")
+    network = reference.name.removesuffix(".address")
+    if reference.kind == "self" and network != reference.name and network not in role.networks:
+        message = f"role '{role.name}': {key} is its address on {network}, which it is not on"
+        raise InputError(message, f"add {network} to the networks of the role")
 
 
 def _values(present: Sequence[Contract], contracts: Contracts) -> dict[str, Value]:

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-from generator import services
+from generator import heatvalues, services
 from generator.cloud import Network, Role
 from generator.contract import Contracts
 from generator.document import Node
@@ -30,10 +30,26 @@ def check(
     _check_sizes(networks, roles, root, report)
     _check_names(roles, root, report)
     _check_shared_config(root, roles, contracts, report)
-    # With a role missing from the model, needs would seem unmet that the user has thought of.
-    whole = root.get("roles")
-    if whole and len(roles) == len(whole.fields):
+    if _is_whole(root, roles, contracts):
         _check_services(roles, root, contracts, report)
+
+
+def _is_whole(root: Node, roles: Mapping[str, Role], contracts: Contracts) -> bool:
+    """Return whether no role or service is missing from the model because it is misspelt.
+
+    Otherwise needs would seem unmet that the user has thought of.
+    """
+    known = {*contracts.services, *contracts.groups}
+    whole = root.get("roles")
+    return (
+        whole is not None
+        and len(roles) == len(whole.fields)
+        and all(
+            str(item.value).removeprefix("-") in known
+            for role in whole.fields.values()
+            for item in role.fields["services"].items
+        )
+    )
 
 
 def _check_role(role: Role, node: Node, root: Node, contracts: Contracts, report: Report) -> None:
@@ -126,13 +142,15 @@ def _has_pool(root: Node, name: str) -> bool:
 
 
 def _check_names(roles: Mapping[str, Role], root: Node, report: Report) -> None:
-    titles: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for role in roles.values():
-        other = titles.setdefault(role.title, role.name)
-        if other != role.name:
-            mark = root.fields["roles"].keys[role.name]
-            message = f"roles '{other}' and '{role.name}' are both {role.title} in Heat"
-            report.add(mark, message, "rename one of them")
+        for resource in heatvalues.resource_names(role):
+            other = owners.setdefault(resource, role.name)
+            if other != role.name:
+                mark = root.fields["roles"].keys[role.name]
+                message = f"roles '{other}' and '{role.name}' both make a resource {resource}"
+                report.add(mark, message, "rename one of them")
+                break
 
 
 def _check_shared_config(
