@@ -207,7 +207,8 @@ def small_disk(path: Path, size: str) -> Iterator[Path]:
 
 def test_full_cache_is_a_clear_error(tiny: Path, builds: Builds) -> None:
     with small_disk(builds.directory / "small", "40M") as small:
-        code, _, err = builds.run("tiny", ALTOSTRATUS_CACHE=str(small))
+        output = str(builds.directory / "other")
+        code, _, err = builds.run("tiny", "-o", output, ALTOSTRATUS_CACHE=str(small))
         assert code == 1
         assert "make room on" in err
         assert not list(small.glob("layers/*/*.tar"))
