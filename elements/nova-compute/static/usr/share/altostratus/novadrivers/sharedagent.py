@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """libvirt driver for a nova-compute that shares the node's layer 2 agent with others.
 
-Neutron binds a port to the agent whose host is the port's ``binding:host_id``, which Nova fills with the
-``host`` of nova-compute. Several nova-compute processes on a node have a host each, but the node has one
-agent: ComputeDriver.network_binding_host_id is Nova's hook to name that one.
+Neutron binds a port to the agent whose host is the port's ``binding:host_id``, which Nova fills
+with the ``host`` of nova-compute. Several nova-compute processes on a node have a host each, but
+the node has one agent. ComputeDriver.network_binding_host_id is Nova's hook to name that one; two
+more places of Nova would bind the ports back.
 """
 
+import functools
+
 import nova.conf
+from nova.network import neutron
 from nova.virt.libvirt import driver
 from oslo_config import cfg
 
@@ -33,3 +37,24 @@ class LibvirtDriver(driver.LibvirtDriver):
         itself (ComputeManager._require_nw_info_update), where no agent is: the port would fail.
         """
         return bool(CONF.sharedagent.agent_host) or super().manages_network_binding_host_id()
+
+
+def bound_to_agent(setup):
+    """Return the method ``setup`` of Neutron's API with this process's host replaced.
+
+    nova-compute calls setup_instance_network_on_host with its own host where it takes over an
+    instance from another: a second try of a failed build, unshelving, evacuation.
+    """
+
+    @functools.wraps(setup)
+    def setup_with_agent(self, context, instance, host, *arguments, **named):
+        if host == CONF.host and CONF.sharedagent.agent_host:
+            host = CONF.sharedagent.agent_host
+        return setup(self, context, instance, host, *arguments, **named)
+
+    return setup_with_agent
+
+
+neutron.API.setup_instance_network_on_host = bound_to_agent(
+    neutron.API.setup_instance_network_on_host
+)

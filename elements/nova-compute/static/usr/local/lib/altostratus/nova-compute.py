@@ -1,9 +1,9 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
 """nova-compute that also finds this project's drivers, as nova.virt.<module>.
 
-Nova loads drivers from nova.virt only; it was a namespace package until 2024.2, and is none since 2025.1.
-Adding a directory to its path works with both.
+Nova loads drivers from nova.virt only; it was a namespace package until 2024.2, and is none since
+2025.1. Adding a directory to its path works with both.
 """
 
 import sys

@@ -2,26 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring Keystone's keys and contents to what the metadata says; asking before changing anything.
 
-    keystone-setup keys DIRECTORY UID:GID   write the key repository; stdin: JSON list of keys
-    keystone-setup catalogue URL            users, roles, services, endpoints, domains; stdin: JSON map of
-                                            admin-password, region, services, users, roles, domains
+    keystone-setup.py keys DIRECTORY UID:GID    the key repository; stdin: JSON list of keys
+    keystone-setup.py catalogue HOST PORT       users, roles, services, endpoints, domains; stdin:
+        JSON map of admin-password, region, services, users, roles, domains
 
-Secrets come in on stdin only. One process that speaks HTTP itself: the openstack client would take 100 times
-as long. What Keystone holds beyond the metadata stays.
+Secrets come in on stdin only. One process that speaks HTTP itself: the openstack client would take
+100 times as long. What Keystone holds beyond the metadata stays.
 """
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
+from pathlib import Path
 
 # What Keystone's bootstrap makes, and what middleware asks service users for.
 BASE_ROLES = ("admin", "member", "reader", "service")
-STAMP = "/var/lib/altostratus/keystone-passwords"
+STAMP = Path("/var/lib/altostratus/keystone-passwords")
 
 
 class RefusedError(Exception):
@@ -31,12 +31,12 @@ class RefusedError(Exception):
 class Identity:
     """The identity API, as the user admin of the project admin.
 
-    ``url`` ends in /v3. Raises RefusedError for every answer that is not a success.
+    Raises RefusedError for every answer that is not a success.
     """
 
-    def __init__(self, url, password):
+    def __init__(self, host, port, password):
         """Get a token of the user admin."""
-        self.url = url
+        self.address = (host, port)
         self.token = None
         domain = {"id": "default"}
         user = {"name": "admin", "domain": domain, "password": password}
@@ -48,20 +48,22 @@ class Identity:
         self.token = headers["X-Subject-Token"]
 
     def _call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["X-Auth-Token"] = self.token
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read()
-                return answer.headers, json.loads(text) if text else {}
-        except urllib.error.HTTPError as error:
-            reason = error.read().decode(errors="replace")[:300]
-            raise RefusedError(f"{method} {path}: {error.code} {reason}") from error
-        except urllib.error.URLError as error:
-            raise RefusedError(f"{method} {path}: {error.reason}") from error
+            connection.request(method, f"/v3{path}", data, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise RefusedError(f"{method} {path}: {error}") from error
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise RefusedError(f"{method} {path}: {answer.status} {text[:300]}")
+        return answer.headers, json.loads(text) if text else {}
 
     def find(self, kind, **query):
         """Return all things of a kind ("user") that match the query."""
@@ -92,9 +94,8 @@ class Passwords:
         """Read the digests."""
         self.path = path
         self.known = {}
-        if os.path.exists(path):
-            with open(path, encoding="ascii") as source:
-                self.known = json.load(source)
+        if path.exists():
+            self.known = json.loads(path.read_text(encoding="ascii"))
 
     def digest(self, user, password):
         """Return what is kept of a password."""
@@ -113,26 +114,25 @@ class Passwords:
 
 def write_private(path, text, owner=None):
     """Write a file that only its owner can read, complete or not at all."""
-    new = f"{path}.new"
+    new = path.with_name(f"{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as target:
         target.write(text)
         if owner:
             os.fchown(target.fileno(), *owner)
-    os.rename(new, path)
+    new.rename(path)
 
 
 def write_keys(directory, owner):
     """Make the key repository of numbered files hold the keys of stdin and no others."""
     user, group = (int(number) for number in owner.split(":"))
     keys = json.load(sys.stdin)
-    for number, key in enumerate(keys):
-        path = os.path.join(directory, str(number))
-        if not os.path.exists(path) or open(path, encoding="ascii").read() != key:
+    wanted = [Path(directory, str(number)) for number in range(len(keys))]
+    for path, key in zip(wanted, keys, strict=True):
+        if not path.exists() or path.read_text(encoding="ascii") != key:
             write_private(path, key, (user, group))
-    wanted = {str(number) for number in range(len(keys))}
-    for name in set(os.listdir(directory)) - wanted:
-        os.unlink(os.path.join(directory, name))
+    for path in set(Path(directory).iterdir()) - set(wanted):
+        path.unlink()
 
 
 def ensure_user(identity, passwords, name, password, domain="default"):
@@ -220,10 +220,10 @@ def ensure_catalogue(identity, services, region):
                 identity.update("endpoint", there["id"], url=url)
 
 
-def configure(url):
+def configure(host, port):
     """Make Keystone hold what stdin asks for."""
     wish = json.load(sys.stdin)
-    identity = Identity(url, wish["admin-password"])
+    identity = Identity(host, int(port), wish["admin-password"])
     passwords = Passwords(STAMP)
     roles = ensure_roles(identity, wish["roles"])
     ensure_admin(identity, wish["roles"], roles)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -IS
 # SPDX-License-Identifier: Apache-2.0
-"""http-answers PORT [PATH]: does the API on this machine answer? Any status below 500 counts."""
+"""http-answers.py PORT [PATH]: does the API on this machine answer? Any status below 500 counts."""
 
 import http.client
 import sys

@@ -1,15 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
 """heat-api-cfn that authenticates itself when it checks an instance's signature.
 
-Keystone since the fix of CVE-2025-65073 accepts POST /v3/ec2tokens only from a caller with the role service
-or admin; Heat of this release sends no token, so that every poll and every signal of an instance
-would end in 403 AccessDenied. Later releases of Heat send one, as this does.
+Keystone since the fix of CVE-2025-65073 accepts POST /v3/ec2tokens only from a caller with the role
+service or admin; Heat of this release sends no token, so that every poll and every signal of an
+instance would end in 403 AccessDenied. Later releases of Heat send one, as this does.
 """
 
 import sys
 
-from heat.cmd import api_cfn  # first: it patches the standard library for eventlet
+# First: it patches the standard library for eventlet.
+from heat.cmd import api_cfn  # isort: skip
 
 import requests
 from heat.api.aws import ec2token
@@ -26,7 +27,7 @@ class AuthenticatedRequests:
         """Log in at the first use: the configuration is not read yet."""
         self._session = None
 
-    def post(self, url, headers=None, **arguments):
+    def post(self, url, headers=None, timeout=60, **arguments):
         """Post with this service's token, once more with a new one if Keystone refuses it."""
         if self._session is None:
             loading.register_auth_conf_options(cfg.CONF, GROUP)
@@ -34,7 +35,7 @@ class AuthenticatedRequests:
             self._session = session.Session(auth=auth)
         for _attempt in range(2):
             headers = {**(headers or {}), "X-Auth-Token": self._session.get_token()}
-            response = requests.post(url, headers=headers, **arguments)
+            response = requests.post(url, headers=headers, timeout=timeout, **arguments)
             if response.status_code != 401:
                 break
             self._session.invalidate()

@@ -1,14 +1,15 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
-"""database-ready FILE SECTION: can the service log in to the database of its configuration?
+"""database-ready.py FILE SECTION: can the service log in to the database of its configuration?
 
-Reads ``connection`` (a SQLAlchemy URL) in SECTION of the oslo.config FILE, so that no password is in an
-argument. Exit status 1, with the reason on stderr, until the database, its user and the grant are there.
+Reads ``connection`` (a SQLAlchemy URL) in SECTION of the oslo.config FILE, so that no password is
+in an argument. Exit status 1, with the reason on stderr, until database, user and grant are there.
 """
 
 import configparser
 import sys
 import urllib.parse
+from pathlib import Path
 
 import pymysql
 
@@ -17,8 +18,7 @@ def main(argv):
     """Try once to log in."""
     path, section = argv
     parser = configparser.RawConfigParser(strict=False)
-    with open(path, encoding="utf-8") as source:
-        parser.read_file(source)
+    parser.read_string(Path(path).read_text(encoding="utf-8"))
     url = urllib.parse.urlsplit(parser.get(section, "connection"))
     try:
         pymysql.connect(

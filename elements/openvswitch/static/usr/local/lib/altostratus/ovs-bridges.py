@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
-"""ovs-bridges FILE: make the bridges to the physical networks, give the node its addresses on them, route.
+"""ovs-bridges.py FILE: bridges to the physical networks, the node's addresses on them, routing.
 
 FILE is JSON: {"datapath_type": "auto|system|netdev", "bridges": [{"name", "address"?, "ports"?}],
 "masquerade": "INTERFACE or empty"}. Doing it twice changes nothing.
@@ -8,9 +8,9 @@ FILE is JSON: {"datapath_type": "auto|system|netdev", "bridges": [{"name", "addr
 
 import ipaddress
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 
 def run(*argv):
@@ -19,8 +19,8 @@ def run(*argv):
 
 
 def kernel_has_datapath():
-    """Return whether the kernel has Open vSwitch's datapath, loading its module where there is one."""
-    if not os.path.isdir("/sys/module/openvswitch"):
+    """Return whether the kernel has Open vSwitch's datapath, perhaps as a module to load."""
+    if not Path("/sys/module/openvswitch").is_dir():
         loaded = subprocess.run(["modprobe", "openvswitch"], capture_output=True, check=False)
         return loaded.returncode == 0
     return True
@@ -29,8 +29,17 @@ def kernel_has_datapath():
 def make_bridge(bridge, datapath):
     """Make one bridge with its ports and the node's address on it."""
     name = bridge["name"]
-    run("ovs-vsctl", "--may-exist", "add-br", name, "--", "set", "bridge", name,
-        f"datapath_type={datapath}")
+    run(
+        "ovs-vsctl",
+        "--may-exist",
+        "add-br",
+        name,
+        "--",
+        "set",
+        "bridge",
+        name,
+        f"datapath_type={datapath}",
+    )
     for port in bridge.get("ports", []):
         run("ovs-vsctl", "--may-exist", "add-port", name, port)
         run("ip", "link", "set", port, "up")
@@ -41,20 +50,19 @@ def make_bridge(bridge, datapath):
 
 def hide_behind(interface, networks):
     """Route for ``networks`` and let them hide behind the address of ``interface``."""
-    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as switch:
-        switch.write("1")
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
     for network in networks:
         rule = ["POSTROUTING", "-s", str(network), "-o", interface, "-j", "MASQUERADE"]
-        known = subprocess.run(["iptables", "-w", "-t", "nat", "-C", *rule],
-                               capture_output=True, check=False)
+        known = subprocess.run(
+            ["iptables", "-w", "-t", "nat", "-C", *rule], capture_output=True, check=False
+        )
         if known.returncode:
             run("iptables", "-w", "-t", "nat", "-A", *rule)
 
 
 def main(argv):
     """Read FILE and do what it says."""
-    with open(argv[0], encoding="utf-8") as source:
-        wish = json.load(source)
+    wish = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     datapath = wish["datapath_type"]
     if datapath == "auto":
         datapath = "system" if kernel_has_datapath() else "netdev"
