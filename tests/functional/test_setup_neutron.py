@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""setup-neutron against the Neutron of a real undercloud (``OS_CLOUD``), with networks of its own."""
+"""setup-neutron against the Neutron of a real undercloud, with networks of its own."""
 
 import json
 import os
