@@ -8,11 +8,17 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagebuild.console import Progress, run_command
 from imagebuild.errors import AltostratusError, InputError
 from imagebuild.hypervisors import HYPERVISORS
+
+# Imported where they are used: --help must not wait for them.
+if TYPE_CHECKING:
+    from imagebuild.cache import Cache
+    from imagebuild.images import Image
+    from imagebuild.plan import Step
 
 DEFAULT_CLOUD = "overcloud-lxc.yaml"
 DEFAULT_JOBS = 2
@@ -29,20 +35,26 @@ def _parser() -> argparse.ArgumentParser:
         description="Build the images of a cloud's roles. What has not changed is not built again.",
         epilog="The cache is in $ALTOSTRATUS_CACHE, else in the user's cache directory.",
     )
+    _add_choice_of_images(parser)
+    add = parser.add_argument
+    output = "directory for images, manifest.json and logs (default: %(default)s)"
+    add("-o", "--output", type=Path, default=Path("images"), metavar="DIR", help=output)
+    jobs = "images to build at the same time, at most one per CPU (default: %(default)s)"
+    add("--jobs", type=int, default=DEFAULT_JOBS, metavar="N", help=jobs)
+    dry_run = "say for each image whether and why it would be built, and build nothing"
+    add("-n", "--dry-run", action="store_true", help=dry_run)
+    add("--json", action="store_true", help="print the result as JSON")
+    force = "build even what has not changed, from fresh packages"
+    add("--force", action="store_true", help=force)
+    return parser
+
+
+def _add_choice_of_images(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        metavar="IMAGES.yaml",
-        help="image list (generate-stacks writes it)",
-    )
-    source.add_argument(
-        "--cloud",
-        type=Path,
-        metavar="FILE",
-        help=f"cloud file whose images to build (default: the example {DEFAULT_CLOUD})",
-    )
+    config = "image list (generate-stacks writes it)"
+    source.add_argument("-c", "--config", type=Path, metavar="IMAGES.yaml", help=config)
+    cloud = f"cloud file whose images to build (default: the example {DEFAULT_CLOUD})"
+    source.add_argument("--cloud", type=Path, metavar="FILE", help=cloud)
     parser.add_argument(
         "--hypervisor",
         action="append",
@@ -51,35 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TYPE",
         help=f"build for this type ({', '.join(HYPERVISORS)}), not the listed ones; repeatable",
     )
-    parser.add_argument(
-        "--role", action="append", default=[], metavar="NAME", help="only this role; repeatable"
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("images"),
-        metavar="DIR",
-        help="directory for images, manifest.json and logs (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=DEFAULT_JOBS,
-        metavar="N",
-        help="images to build at the same time, at most one per CPU (default: %(default)s)",
-    )
-    parser.add_argument(
-        "-n",
-        "--dry-run",
-        action="store_true",
-        help="say for each image whether and why it would be built, and build nothing",
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        "--force", action="store_true", help="build even what has not changed, from fresh packages"
-    )
-    return parser
+    role = "only this role; repeatable"
+    parser.add_argument("--role", action="append", default=[], metavar="NAME", help=role)
 
 
 def _main(args: argparse.Namespace) -> int:
@@ -104,7 +89,7 @@ def _main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _images_of(cloud: Path | None) -> list[Any]:
+def _images_of(cloud: Path | None) -> list["Image"]:
     """Return the images of a cloud file, as generate-stacks sees them.
 
     A process of its own: this package is below the generator and does not import it.
@@ -121,7 +106,7 @@ def _images_of(cloud: Path | None) -> list[Any]:
 
 
 def _build(
-    steps: Sequence[Any], cache: Any, directory: Path, args: argparse.Namespace
+    steps: Sequence["Step"], cache: "Cache", directory: Path, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     from imagebuild import builder, mirrors
     from imagebuild.plan import Action
@@ -142,7 +127,7 @@ def _build(
     return builder.carry_out(steps, job, min(args.jobs, os.cpu_count() or 1))
 
 
-def _print_plan(steps: Sequence[Any], as_json: bool) -> None:
+def _print_plan(steps: Sequence["Step"], as_json: bool) -> None:
     if as_json:
         rows = [
             {
