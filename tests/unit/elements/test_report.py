@@ -203,6 +203,16 @@ def test_failure_before_any_script(instance: Instance) -> None:
     assert instance.refresh["log"] == ["[ERROR] config script failed: /templates/x"]
 
 
+def test_a_run_by_hand_has_no_log(instance: Instance) -> None:
+    instance.report("completed")
+    instance.report("failed")
+    assert instance.refresh["state"] == "failed"
+    assert (instance.refresh["script"], instance.refresh["log"]) == (
+        "os-refresh-config run by hand",
+        [],
+    )
+
+
 def test_signal_is_sent_again_until_it_arrives(instance: Instance, heat: Heat) -> None:
     heat.status = [503, 200]
     instance.collect([heat.deployment("one")])
