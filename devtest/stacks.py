@@ -29,7 +29,7 @@ TAG = "altostratus-"
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a resource, in the order of Heat's event list."""
+    """Something that happened to a resource."""
 
     id: str
     resource: str
@@ -39,7 +39,7 @@ class Event:
 
     @property
     def failed(self) -> bool:
-        """Whether the resource failed by itself, not because others did."""
+        """Whether the resource failed."""
         return self.status.endswith("_FAILED")
 
 
@@ -90,29 +90,31 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
     """Create the stack, or update it where it differs; return the last event before that.
 
     Returns None for a new stack. A stack whose creation failed holds nothing of value and is made
-    anew. Raises AltostratusError while Heat still works on it.
+    anew; one that is being created without a failure so far is left alone.
     """
     minutes = max(1, round(timeout / 60))
     tag = fingerprint(request)
     fields = {**request, "tags": tag, "timeout_mins": minutes, "disable_rollback": True}
     stack = find(heat, name)
-    if stack is not None and _worthless(stack.stack_status):
+    before = events(heat, name, "") if stack is not None else []
+    if stack is not None and _worthless(stack.stack_status, before):
         delete(heat, name)
         stack = None
     if stack is None:
         heat.stacks.create(stack_name=name, **fields)
         return None
-    if stack.stack_status.endswith("_IN_PROGRESS"):
+    if stack.stack_status == "CREATE_IN_PROGRESS":
         return ""
-    before = [event.id for event in events(heat, name, "")]
-    if stack.stack_status.endswith("_FAILED") or tag not in (stack.tags or []):
+    if not stack.stack_status.endswith("_COMPLETE") or tag not in (stack.tags or []):
         heat.stacks.update(stack.id, **fields)
-    return before[-1] if before else ""
+    return before[-1].id if before else ""
 
 
-def _worthless(status: str) -> bool:
+def _worthless(status: str, before: Sequence[Event]) -> bool:
     action, _, result = status.partition("_")
-    return result == "FAILED" and action in ("CREATE", "DELETE", "ROLLBACK")
+    if action not in ("CREATE", "DELETE", "ROLLBACK"):
+        return False
+    return result == "FAILED" or (action == "CREATE" and any(event.failed for event in before))
 
 
 def delete(heat: Any, name: str, timeout: float = 300.0) -> None:
