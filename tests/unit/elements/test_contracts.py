@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from generator import contracts
+from generator import cloudfile, contracts, services
 from generator.contract import Contracts
+from generator.resolve import resolve
 from imagebuild.datafiles import elements_path
 
 ELEMENTS = elements_path()
@@ -47,6 +48,28 @@ def test_every_used_key_is_supplied(folder: Path, loaded: Contracts) -> None:
         and not any(key.startswith(f"{name}.") and keys[name] for name in keys)
     ]
     assert not missing, "keys that are in no contract of this element:\n" + "\n".join(missing)
+
+
+@pytest.mark.parametrize("name", sorted(contracts.load(ELEMENTS).services))
+def test_what_a_service_needs_is_enough(name: str, loaded: Contracts) -> None:
+    """A cloud of the service and what it needs, one instance each, has every key they use."""
+    needed = with_needs(name, loaded)
+    roles = "".join(f"  r{one}: {{services: [{one}]}}\n" for one in needed)
+    networks = "networks: {ctlplane: {cidr: 10.0.0.0/24}}\n"
+    text = f"name: x\nhypervisors: [lxc]\n{networks}roles:\n{roles}"
+    plan = resolve(cloudfile.parse(text.encode(), name, loaded), loaded)
+    for one in needed:
+        wanted = set(services.metadata_keys([one], loaded))
+        assert wanted <= set(plan.metadata[f"r{one}"]), f"{one}: add the owners to its needs"
+
+
+def with_needs(name: str, loaded: Contracts) -> list[str]:
+    """Return the service and all that it needs, directly or not."""
+    found = [name]
+    for one in found:
+        needs = {need for base in services.closure([one], loaded) for need in base.needs}
+        found += sorted(needs - set(found))
+    return found
 
 
 def supplied(folder: Path, loaded: Contracts) -> dict[str, bool]:
