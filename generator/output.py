@@ -85,8 +85,8 @@ def _used(cloud: Cloud) -> list[Network]:
 
 def _usage(cloud: Cloud) -> str:
     return (
-        f"openstack stack create -t {cloud.name}.yaml -e environment.yaml -e images-env.yaml "
-        f"-e {SECRETS} {cloud.name}"
+        f"Deploy it: openstack stack create -t {cloud.name}.yaml -e environment.yaml\n"
+        f"    -e images-env.yaml -e {SECRETS} {cloud.name}"
     )
 
 

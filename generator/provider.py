@@ -25,33 +25,65 @@ _ROUTE: Schema = {
     "properties": {"destination": {"type": "string"}, "nexthop": {"type": "string"}},
 }
 
+NETWORK: Schema = {
+    "type": "object",
+    "required": ["name", "type", "physical_network", "cidr"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Name of the network and of its subnet",
+        },
+        "type": {
+            "type": "string",
+            "enum": ["flat", "vlan"],
+            "description": "`provider:network_type`",
+        },
+        "physical_network": {
+            "type": "string",
+            "minLength": 1,
+            "description": "`provider:physical_network`",
+        },
+        "segmentation_id": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 4094,
+            "description": "VLAN id; for `vlan` alone, and needed there",
+        },
+        "cidr": {"type": "string", "description": "Addresses of the subnet, IPv4"},
+        "gateway": {"type": "string", "description": "Gateway address; absent: no gateway"},
+        "allocation_pools": {
+            "type": "array",
+            "items": _POOL,
+            "description": "Addresses for ports: `{start, end}`; absent: Neutron takes all",
+        },
+        "routes": {
+            "type": "array",
+            "items": _ROUTE,
+            "description": "Routes that DHCP announces: `{destination, nexthop}`",
+        },
+        "dns": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Name servers that DHCP announces, in order",
+        },
+        "dhcp": {"type": "boolean", "default": True, "description": "Whether DHCP runs"},
+        "mtu": {
+            "type": "integer",
+            "minimum": 68,
+            "maximum": 65535,
+            "description": "Largest packet in bytes; absent: as Neutron decides",
+        },
+    },
+}
+"""One network of ``networks.json``."""
+
 NETWORKS: Schema = {
     "type": "object",
     "required": ["networks"],
     "additionalProperties": False,
-    "properties": {
-        "networks": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["name", "type", "physical_network", "cidr"],
-                "additionalProperties": False,
-                "properties": {
-                    "name": {"type": "string", "minLength": 1},
-                    "type": {"type": "string", "enum": ["flat", "vlan"]},
-                    "physical_network": {"type": "string", "minLength": 1},
-                    "segmentation_id": {"type": "integer", "minimum": 1, "maximum": 4094},
-                    "cidr": {"type": "string"},
-                    "gateway": {"type": "string"},
-                    "allocation_pools": {"type": "array", "items": _POOL},
-                    "routes": {"type": "array", "items": _ROUTE},
-                    "dns": {"type": "array", "items": {"type": "string"}},
-                    "dhcp": {"type": "boolean"},
-                    "mtu": {"type": "integer", "minimum": 68, "maximum": 65535},
-                },
-            },
-        }
-    },
+    "properties": {"networks": {"type": "array", "items": NETWORK}},
 }
 """The form of ``networks.json``."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from generator import grammar, references
+from generator import grammar, provider, references
 from generator.contractschema import SECRET_KINDS, SERVICE_SCHEMA
 from generator.schema import Schema
 from imagebuild.files import write_text
@@ -36,7 +36,7 @@ def documents() -> dict[Path, str]:
     """Return the present content of every generated document by its path."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **grammar.CLOUD}
     found = {DOCS / SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"}
-    for name in ("cloud-file.md", "services.md"):
+    for name in ("cloud-file.md", "networks.md", "services.md"):
         text = (DOCS / name).read_text(encoding="utf-8")
         found[DOCS / name] = _TABLE.sub(lambda match: match[1] + _table(match[2]) + match[3], text)
     return found
@@ -56,6 +56,7 @@ def _table(name: str) -> str:
         "network": _properties(grammar.NETWORK),
         "role": _properties(grammar.ROLE),
         "flavor": _properties(grammar.FLAVOR),
+        "networks": _properties(provider.NETWORK),
         "contract": _properties(SERVICE_SCHEMA),
         "key": _properties(SERVICE_SCHEMA["properties"]["keys"]["additionalProperties"]),
         "secrets": iter((f"`{kind}`", text) for kind, text in SECRET_KINDS.items()),
