@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from devtest import chain, clouds, container, doctor, instances, overview, undercloud
+from devtest import chain, clouds, container, doctor, instances, overview, processes, undercloud
 from devtest.chain import Chain
 from devtest.report import Report, table
 from devtest.workspace import Workspace, find
@@ -18,6 +18,8 @@ from imagebuild.errors import AltostratusError
 from imagebuild.process import CommandError
 
 NODE = undercloud.NODE
+# Seconds.
+ORPHAN_TIMEOUT = 60.0
 SHELL = ("/bin/bash", "--login")
 
 
@@ -149,6 +151,9 @@ def destroy(args: argparse.Namespace) -> None:
         return
     with _exclusive(workspace), Progress(args.quiet).step("destroy"):
         container.stop(undercloud.current(workspace), timeout=0)
+        # Tools of a devtest that was killed end in an orderly way, which may take a moment.
+        for pid in processes.mentioning(str(workspace.state)):
+            processes.wait_gone(pid, ORPHAN_TIMEOUT)
         shutil.rmtree(workspace.state)
 
 

@@ -2,6 +2,7 @@
 """The command devtest: a local undercloud, a cloud in it, and the proof that it works."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -99,3 +100,7 @@ def _add_undercloud(
             action.add_argument(
                 "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run"
             )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from devtest import workspace
+from devtest.workspace import Workspace
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+import snapshot
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,3 +52,51 @@ def small_root(scratch: Path) -> Path:
     shutil.rmtree(root)
     tar.unlink()
     return image
+
+
+def devtest(*arguments: str, timeout: float = 2400) -> subprocess.CompletedProcess[str]:
+    """Run the command devtest; its messages go to the test's standard error."""
+    command = [sys.executable, "-m", "devtest.main", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="session")
+def before() -> snapshot.Snapshot:
+    """The machine before any undercloud was started."""
+    return snapshot.take()
+
+
+@pytest.fixture(scope="session")
+def state(before: snapshot.Snapshot) -> Iterator[Workspace]:
+    """The state directory of the tests' own clouds, destroyed at the end.
+
+    With ALTOSTRATUS_STATE set, that one instead, which stays (but for test_leftovers.py).
+    """
+    if os.environ.get("ALTOSTRATUS_STATE"):
+        yield workspace.find()
+        return
+    directory = tempfile.mkdtemp(prefix="altostratus-state-", dir="/var/tmp")
+    os.environ["ALTOSTRATUS_STATE"] = directory
+    yield workspace.find()
+    devtest("destroy")
+    shutil.rmtree(directory, ignore_errors=True)
+    del os.environ["ALTOSTRATUS_STATE"]
+
+
+@pytest.fixture(scope="session")
+def undercloud(state: Workspace) -> Workspace:
+    """A running undercloud; OS_CLIENT_CONFIG_FILE leads to its credentials."""
+    assert devtest("build").returncode == 0
+    assert devtest("undercloud", "start").returncode == 0
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
+    return state
+
+
+@pytest.fixture(scope="session")
+def overcloud(state: Workspace) -> Workspace:
+    """The default example, deployed and verified by ``devtest run``."""
+    done = devtest("run")
+    assert done.returncode == 0
+    assert f"export OS_CLIENT_CONFIG_FILE={state.clouds_yaml}" in done.stdout
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
+    return state
