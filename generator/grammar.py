@@ -176,6 +176,7 @@ CLOUD: Schema = {
                 "type": "object",
                 "propertyNames": NAME,
                 "additionalProperties": NETWORK,
+                "minProperties": 1,
                 "description": "Provider networks of the undercloud by name",
             },
             "service_network": {
@@ -197,6 +198,7 @@ CLOUD: Schema = {
                 "type": "object",
                 "propertyNames": NAME,
                 "additionalProperties": ROLE,
+                "minProperties": 1,
                 "description": "Kinds of instances by name; instance i of role R is called R-i, "
                 "or just R if it is the only one and its addresses are fixed",
             },

@@ -6,21 +6,17 @@ configuration for each role; then one nested stack for each instance (``template
 Counts, images and flavors are parameters: scaling and upgrades are stack updates.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from generator import metadata
+from generator import metadata, ports
 from generator.cloud import Cloud, Role, camel_case
 from generator.contract import Contracts
 from generator.emit import Block, Flow
-from generator.heatvalues import HeatValues, addresses, port_resource, ports_resource
+from generator.heatvalues import HeatValues
 from generator.resolve import Plan, url
 
 # The newest version that Heat of Zed knows; ``if`` without an else began with it.
 VERSION = "2021-04-16"
-
-# OS::Heat::ResourceGroup replaces it in its members, after functions have been resolved.
-INDEX = "%index%"
 
 
 def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
@@ -87,7 +83,7 @@ def _parameters(plan: Plan, contracts: Contracts) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "KeyName": {
             "type": "string",
-            "description": "Nova key pair for ssh as root; empty for none",
+            "description": "Nova key pair for ssh; empty for none",
             "default": "",
         }
     }
@@ -127,7 +123,7 @@ def _role(plan: Plan, role: Role) -> dict[str, Any]:
     config = metadata.tree(plan, role, values.value, values.own)
     resources: dict[str, Any] = {}
     for network in role.networks:
-        resources |= _ports(plan.cloud, role, network)
+        resources |= ports.resources(plan.cloud, role, network)
     resources[f"{role.title}Config"] = Block(
         {
             "type": "OS::Heat::StructuredConfig",
@@ -137,48 +133,17 @@ def _role(plan: Plan, role: Role) -> dict[str, Any]:
             },
         }
     )
-    resources[role.title] = Block(_group(role, _instance(plan, role, values), _type(role)))
+    resources[role.title] = Block(ports.group(role, _instance(plan, role, values), _type(role)))
     first = next(iter(resources))
     line = f"{role.name}: {', '.join(role.services)}"
     resources[first] = Block(resources[first].value, line)
     return resources
 
 
-def _count(role: Role) -> Any:
-    return role.count if role.addresses else {"get_param": f"{role.title}Count"}
-
-
-def _group(role: Role, properties: Mapping[str, Any], type_: str) -> dict[str, Any]:
-    return {
-        "type": "OS::Heat::ResourceGroup",
-        "properties": {
-            "count": _count(role),
-            "resource_def": {"type": type_, "properties": properties},
-        },
-    }
-
-
-def _ports(cloud: Cloud, role: Role, network: str) -> dict[str, Any]:
-    if not role.addresses:
-        name = f"{cloud.name}-{role.instance(INDEX)}-{network}"
-        properties: dict[str, Any] = {"name": name, "network": network}
-        group = _group(role, properties, "OS::Neutron::Port")
-        return {ports_resource(role, network): Block(group)}
-    ports = {}
-    for index in range(role.count):
-        name = f"{cloud.name}-{role.instance(index)}-{network}"
-        properties = {"name": name, "network": network}
-        if network in role.addresses:
-            properties["fixed_ips"] = [{"ip_address": str(role.addresses[network][index])}]
-        port = {"type": "OS::Neutron::Port", "properties": properties}
-        ports[port_resource(role, network, index)] = Block(port)
-    return ports
-
-
 def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
     return {
-        "name": role.instance(INDEX),
-        "index": INDEX,
+        "name": role.instance(ports.INDEX),
+        "index": ports.INDEX,
         "image": {"get_param": f"{role.title}Image"},
         "flavor": {"get_param": f"{role.title}Flavor"},
         "key_name": {"get_param": "KeyName"},
@@ -202,7 +167,7 @@ def _outputs(plan: Plan, contracts: Contracts) -> dict[str, Any]:
     outputs["Addresses"] = {
         "description": f"Addresses of the instances of each role on {network}",
         "value": {
-            role.name: addresses(role, network)
+            role.name: ports.addresses(role, network)
             for role in plan.cloud.roles.values()
             if network in role.networks
         },

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from generator import ports
 from generator.cloud import Role, camel_case
 from generator.emit import Flow
 from generator.metadata import replaced
@@ -17,52 +18,12 @@ from generator.references import Reference, Text, Value
 from generator.resolve import REGION, Plan
 
 
-def ports_resource(role: Role, network: str) -> str:
-    """Return the name of the group of ports of ``role`` on ``network``."""
-    return f"{role.title}{camel_case(network)}Ports"
-
-
-def port_resource(role: Role, network: str, index: int) -> str:
-    """Return the name of the port of one instance of a role with fixed addresses."""
-    return f"{role.title}{camel_case(network)}Port{index}"
-
-
-def resource_names(role: Role) -> list[str]:
-    """Return the names of all resources that ``role`` makes in the root template."""
-    ports = [
-        name
-        for network in role.networks
-        for name in (
-            [port_resource(role, network, index) for index in range(role.count)]
-            if role.addresses
-            else [ports_resource(role, network)]
-        )
-    ]
-    return [*ports, f"{role.title}Config", role.title]
-
-
-def addresses(role: Role, network: str) -> Any:
-    """Return the Heat value of the list of addresses of ``role`` on ``network``."""
-    if role.addresses:
-        return [_address(role, network, index) for index in range(role.count)]
-    return {"get_attr": [ports_resource(role, network), "fixed_ips", 0, "ip_address"]}
-
-
-def _address(role: Role, network: str, index: int) -> Any:
-    if network in role.addresses:
-        return str(role.addresses[network][index])
-    if role.addresses:
-        return {"get_attr": [port_resource(role, network, index), "fixed_ips", 0, "ip_address"]}
-    first = f"resource.{index}.fixed_ips"
-    return {"get_attr": [ports_resource(role, network), first, 0, "ip_address"]}
-
-
 @dataclass
 class HeatValues:
     """Turns the values of one role's metadata into Heat functions.
 
-    ``inputs`` collects the values that differ between instances by input name; ``networks`` the
-    networks whose placeholders (``<NETWORK.address>``) occur in them.
+    ``inputs`` collects, by input name, the values that differ between instances; what differs in
+    them are ``%index%`` and the placeholders ``<NETWORK.address>``.
     """
 
     plan: Plan
@@ -80,19 +41,21 @@ class HeatValues:
             return [self._instance(index) for index in range(role.count)]
         for_each: dict[str, Any] = {}
         for network in role.networks:
-            ports = ports_resource(role, network)
-            for_each[f"<{network}.port>"] = {"get_attr": [ports, "refs"]}
-            for_each[f"<{network}.address>"] = addresses(role, network)
+            group = ports.group_name(role, network)
+            for_each[f"<{network}.port>"] = {"get_attr": [group, "refs"]}
+            for_each[f"<{network}.address>"] = ports.addresses(role, network)
         networks = [Flow({"port": f"<{network}.port>"}) for network in role.networks]
         template = {"networks": networks, "inputs": self.inputs}
         return {"repeat": {"for_each": for_each, "permutations": False, "template": template}}
 
     def _instance(self, index: int) -> dict[str, Any]:
         role = self.role
-        own = {f"<{network}.address>": _address(role, network, index) for network in role.networks}
+        own = {
+            f"<{network}.address>": ports.address(role, network, index) for network in role.networks
+        }
         return {
             "networks": [
-                {"port": {"get_resource": port_resource(role, network, index)}}
+                {"port": {"get_resource": ports.port_name(role, network, index)}}
                 for network in role.networks
             ],
             "inputs": {name: _filled(value, own) for name, value in self.inputs.items()},
@@ -135,11 +98,11 @@ class HeatValues:
         if part.kind == "region":
             return REGION
         if part.kind == "self" and part.name in ("role", "type", "name"):
-            name = role.instance("%index%")
+            name = role.instance(ports.INDEX)
             known = {"role": role.name, "type": role.hypervisor, "name": name}[part.name]
-            return None if "%index%" in known else known
+            return None if ports.INDEX in known else known
         if part.kind in ("address", "public"):
-            first = _address(self.plan.runners[part.name][0], self.plan.network_of(part), 0)
+            first = ports.address(self.plan.runners[part.name][0], self.plan.network_of(part), 0)
             return first if isinstance(first, str) else None
         return None
 
@@ -147,7 +110,7 @@ class HeatValues:
         return f"{self.plan.cloud.service_network}.address" if name == "address" else name
 
     def _placeholder(self, name: str) -> str:
-        return self.role.instance("%index%") if name == "name" else f"<{name}>"
+        return self.role.instance(ports.INDEX) if name == "name" else f"<{name}>"
 
     def _input(self, name: str, value: Any) -> dict[str, str]:
         self.inputs[name] = value
@@ -159,9 +122,9 @@ class HeatValues:
         network = self.plan.network_of(reference)
         runners = self.plan.runners[reference.name]
         if reference.kind == "addresses":
-            lists = [addresses(role, network) for role in runners]
+            lists = [ports.addresses(role, network) for role in runners]
             return lists[0] if len(lists) == 1 else {"list_concat": lists}
-        return _address(runners[0], network, 0)
+        return ports.address(runners[0], network, 0)
 
     def _joined(self, parts: Sequence[str | Reference]) -> Any:
         template, params = "", {}

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-from generator import heatvalues, services
+from generator import ports, services
 from generator.cloud import Network, Role
 from generator.contract import Contracts
 from generator.document import Node
@@ -144,7 +144,7 @@ def _has_pool(root: Node, name: str) -> bool:
 def _check_names(roles: Mapping[str, Role], root: Node, report: Report) -> None:
     owners: dict[str, str] = {}
     for role in roles.values():
-        for resource in heatvalues.resource_names(role):
+        for resource in ports.resource_names(role):
             other = owners.setdefault(resource, role.name)
             if other != role.name:
                 mark = root.fields["roles"].keys[role.name]

@@ -15,8 +15,8 @@ from generator.problems import Report, nearest
 Schema = Mapping[str, Any]
 
 _KEYWORDS = """
-    type enum pattern minimum exclusiveMinimum maximum minLength minItems maxItems items properties
-    required additionalProperties propertyNames title description default examples
+    type enum pattern minimum exclusiveMinimum maximum minLength minItems maxItems minProperties
+    items properties required additionalProperties propertyNames title description default examples
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
 """The keywords that this project's schemas may use."""
@@ -126,6 +126,8 @@ def _check_mapping(node: Node, schema: Schema, report: Report, what: str) -> Non
     properties: Mapping[str, Schema] = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
     names = schema.get("propertyNames")
+    if len(node.fields) < schema.get("minProperties", 0):
+        report.add(node.mark, f"{what}: it is empty")
     for key, value in node.fields.items():
         if names:
             check(Node(node.keys[key], key), names, report, what)

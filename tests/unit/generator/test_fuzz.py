@@ -2,18 +2,20 @@
 """Whatever is in a cloud file, it is either refused with places or becomes a whole stack."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator import cloudfile, output
-from generator.contract import Contracts
+from generator import cloudfile, contracts, output
 from generator.problems import InvalidInputError
 from generator.resolve import resolve
 from imagebuild.datafiles import templates_path
 from imagebuild.errors import InputError
+
+SERVICES = contracts.load(Path(__file__).parent / "contracts")
 
 CLOUD: dict[str, Any] = {
     "name": "fuzz",
@@ -94,14 +96,14 @@ def mutated(mutations: list[tuple[tuple[Any, ...], str, Any]]) -> Any:
 @settings(
     deadline=None,
     max_examples=400,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(MUTATIONS)
-def test_mutated_clouds(services: Contracts, mutations: Any) -> None:
+def test_mutated_clouds(mutations: Any) -> None:
     text = yaml.safe_dump(mutated(mutations), sort_keys=False)
     try:
-        cloud = cloudfile.parse(text.encode(), "f", services)
-        files = output.files(resolve(cloud, services), services, templates_path(), {})
+        cloud = cloudfile.parse(text.encode(), "f", SERVICES)
+        files = output.files(resolve(cloud, SERVICES), SERVICES, templates_path(), {})
     except InvalidInputError as error:
         lines = text.count("\n") + 1
         for problem in error.problems:
@@ -114,12 +116,10 @@ def test_mutated_clouds(services: Contracts, mutations: Any) -> None:
         assert yaml.safe_load(files[f"{cloud.name}.yaml"].text)["resources"]
 
 
-@settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, max_examples=200, suppress_health_check=[])
 @given(st.text("name:roles{}[],\n -&*!|>'\"#%@`~0123\t", max_size=80) | st.binary(max_size=80))
-def test_any_text(services: Contracts, text: str | bytes) -> None:
+def test_any_text(text: str | bytes) -> None:
     try:
-        cloudfile.parse(text.encode() if isinstance(text, str) else text, "f", services)
+        cloudfile.parse(text.encode() if isinstance(text, str) else text, "f", SERVICES)
     except InvalidInputError as error:
         assert error.problems
