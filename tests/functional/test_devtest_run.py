@@ -103,13 +103,13 @@ def test_a_changed_key_reaches_the_service(overcloud: Workspace, tmp_path: Path)
 def test_a_failing_instance_is_named_at_once(
     overcloud: Workspace, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The port of the database's listener is taken in the instance: mariadb cannot start."""
+    """A database that wants more memory than any machine has does not start."""
     file = tmp_path / "broken.yaml"
     text = (datafiles.examples_path() / "overcloud-lxc-combined.yaml").read_text()
     text = text.replace("name: overcloud-combined", "name: broken").replace(
         "  controller:", "  odd:"
     )
-    broken = "[memcached]\n    config: {memcached: {memory_mb: 999999999}}"
+    broken = "[mariadb]\n    config: {mariadb: {buffer_pool_mb: 900000000}}"
     file.write_text(text.replace("[mariadb, memcached, keystone, glance]", broken))
     started = time.monotonic()
     done = devtest("run", "--cloud", str(file))
@@ -118,7 +118,7 @@ def test_a_failing_instance_is_named_at_once(
     stacks.delete(heat, "broken")
     assert done.returncode == 1
     assert "odd-0: post-configure.d/" in said
-    assert "memcached" in said
+    assert "mariadb" in said
     assert time.monotonic() - started < 300
 
 
