@@ -70,6 +70,8 @@ _CAUSES = {
     "Failed to fetch": "a download failed: check the network and the apt configuration, then run "
     "the same command again; what is downloaded is kept",
     "Could not connect to": "the mirror is unreachable: check the network and apt's sources",
+    "No matching distribution found": "pip found no package: check the network and pip's "
+    "configuration",
     "Unable to locate package": "the release has no such package: correct the element's "
     "package-installs.yaml or pkg-map",
 }

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from imagebuild import datafiles
 
 BUILD_IMAGES = Path(sys.executable).with_name("build-images")
 ELEMENTS = {
@@ -79,6 +82,8 @@ class Builds:
 @pytest.fixture(scope="module")
 def builds(scratch: Path) -> Builds:
     directory = scratch / "build-images"
+    # A copy: somebody may be working on the elements while the tests run.
+    shutil.copytree(datafiles.elements_path(), directory / "elements")
     for name, files in ELEMENTS.items():
         for path, text in {"element-deps": "package-installs\n", **files}.items():
             file = directory / "elements" / name / path
@@ -227,8 +232,9 @@ def test_full_output_disk_is_a_clear_error(tiny: Path, builds: Builds) -> None:
 
 def endless(builds: Builds) -> subprocess.Popen[str]:
     """Start a build that does not end by itself, and wait until it is inside the image."""
-    child = builds.start("endless")
     log = builds.output / "logs" / "t-endless-lxc.log"
+    log.unlink(missing_ok=True)
+    child = builds.start("endless")
     wait_for(lambda: log.exists() and "endless begins" in log.read_text(), 60, "build")
     return child
 
