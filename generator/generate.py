@@ -127,7 +127,7 @@ def _stale(files: Mapping[str, File], out: Path) -> list[Path]:
     """Return what in ``out`` is missing, different, of another mode, or left from an older run."""
     different = [out / name for name, file in files.items() if not _is_same(out / name, file)]
     ours = [
-        *(path for path in out.glob("*.yaml") if _is_ours(path)),
+        *(path for path in out.glob("*.yaml") if path.is_file() and _is_ours(path)),
         *out.glob("templates/server-*.yaml"),
         *out.glob("metadata/*.json"),
     ]

@@ -12,7 +12,6 @@ from generator.cloud import Cloud, Network, Role, camel_case
 from generator.contract import Contracts
 from generator.literals import LiteralValues
 from generator.resolve import Plan
-from imagebuild.errors import InputError
 
 MARK = "Written by generate-stacks"
 
@@ -46,7 +45,7 @@ def files(
     }
     for type_ in sorted({role.hypervisor for role in _roles(cloud)}):
         name = f"server-{type_}.yaml"
-        found[f"templates/{name}"] = File(_template(templates / name, type_))
+        found[f"templates/{name}"] = File((templates / name).read_text(encoding="utf-8"))
     by_name = {name: secrets[camel_case(name)] for name in plan.secrets}
     for role in _roles(cloud):
         if literals.is_possible(plan, role):
@@ -101,15 +100,6 @@ def _yaml(cloud: Cloud, content: Mapping[str, Any], about: str) -> str:
 
 def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def _template(path: Path, type_: str) -> str:
-    if not path.is_file():
-        raise InputError(
-            f"instances of type {type_} cannot be deployed yet: there is no {path.name}",
-            "choose another hypervisor type for the roles that use it",
-        )
-    return path.read_text(encoding="utf-8")
 
 
 def _network(network: Network) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from generator.contract import Contracts
 from generator.document import Node
 from generator.networkcheck import place
 from generator.problems import Mark, Report
+from imagebuild.hypervisors import HYPERVISORS
 
 
 def check(
@@ -25,7 +26,9 @@ def check(
     """
     for role in roles.values():
         node = root.fields["roles"].fields[role.name]
-        _check_role(role, node, root, contracts, report)
+        _check_hypervisor(role, node, root, report)
+        _check_networks(role, node, root, contracts, report)
+        _check_keys(role, node, contracts, report)
         _check_addresses(role, node, networks, report)
     _check_sizes(networks, roles, root, report)
     _check_names(roles, root, report)
@@ -52,33 +55,42 @@ def _is_whole(root: Node, roles: Mapping[str, Role], contracts: Contracts) -> bo
     )
 
 
-def _check_role(role: Role, node: Node, root: Node, contracts: Contracts, report: Report) -> None:
-    types = [item.value for item in (root.get("hypervisors") or root).items]
-    if types and role.hypervisor not in types:
-        hint = f"add it to 'hypervisors', now {', '.join(map(str, types))}"
-        report.add(place(node, "hypervisor"), f"hypervisor: {role.hypervisor} is not listed", hint)
-    removes = any(str(item.value).startswith("-") for item in node.fields["services"].items)
-    if not role.services and removes:
-        report.add(place(node, "services"), f"services: nothing is left for '{role.name}'")
+def _check_hypervisor(role: Role, node: Node, root: Node, report: Report) -> None:
+    listed = [item.value for item in (root.get("hypervisors") or root).items]
+    mark = place(node, "hypervisor")
+    if listed and role.hypervisor not in listed:
+        hint = f"add it to 'hypervisors', now {', '.join(map(str, listed))}"
+        report.add(mark, f"hypervisor: {role.hypervisor} is not listed", hint)
+    elif role.hypervisor in HYPERVISORS and not HYPERVISORS[role.hypervisor].buildable:
+        able = [name for name, one in HYPERVISORS.items() if one.buildable]
+        message = f"hypervisor: '{role.name}' cannot be an instance of type {role.hypervisor} yet"
+        report.add(mark, message, f"types so far: {', '.join(able)}")
+
+
+def _check_networks(
+    role: Role, node: Node, root: Node, contracts: Contracts, report: Report
+) -> None:
+    mark = place(node, "networks")
     for key in ("service_network", "public_network"):
         network = root.get(key)
         name = network.value if network else "ctlplane"
-        public = any(contracts.by_name[one].endpoint for one in role.services)
-        if name not in role.networks and (key == "service_network" or public):
-            mark = place(node, "networks")
+        has_endpoint = any(contracts.by_name[one].endpoint for one in role.services)
+        if name not in role.networks and (key == "service_network" or has_endpoint):
             report.add(mark, f"networks: '{role.name}' is not on {name}, the {key}", "add it")
     if len(set(role.networks)) < len(role.networks):
-        report.add(place(node, "networks"), "networks: one is listed twice", "keep one of them")
-    given = set(role.config)
-    for key in services.metadata_keys(role.services, contracts):
-        owner = contracts.keys[key]
-        if owner.required and key not in given and owner.contract in _names(role, contracts):
-            hint = f"{owner.description}; add it to 'config' of the role"
-            report.add(place(node, "config"), f"'{key}' of {owner.contract} must be given", hint)
+        report.add(mark, "networks: one is listed twice", "keep one of them")
 
 
-def _names(role: Role, contracts: Contracts) -> set[str]:
-    return {one.name for one in services.closure(role.services, contracts)}
+def _check_keys(role: Role, node: Node, contracts: Contracts, report: Report) -> None:
+    removes = any(str(item.value).startswith("-") for item in node.fields["services"].items)
+    if not role.services and removes:
+        report.add(place(node, "services"), f"services: nothing is left for '{role.name}'")
+    for contract in services.closure(role.services, contracts):
+        for key in contract.keys.values():
+            if key.required and key.name not in role.config:
+                hint = f"{key.description}; add it to 'config' of the role"
+                message = f"'{key.name}' of {contract.name} must be given"
+                report.add(place(node, "config"), message, hint)
 
 
 def _check_addresses(

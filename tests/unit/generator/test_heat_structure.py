@@ -95,6 +95,11 @@ def test_server_template(path: Path) -> None:
     assert set(template["outputs"]) == set(reference["outputs"])
 
 
+def test_every_type_that_can_be_built_has_a_template() -> None:
+    buildable = {f"server-{name}.yaml" for name, one in HYPERVISORS.items() if one.buildable}
+    assert buildable <= {path.name for path in SERVERS}
+
+
 def test_every_parameter_gets_a_value(stack: Stack) -> None:
     parameters = stack.root["parameters"]
     given = {
