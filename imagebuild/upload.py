@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bringing an image file into an image service, if it is not there already."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,11 @@ DIGEST = "sha512"
 
 MANAGED = frozenset(name for row in HYPERVISORS.values() for name in row.properties)
 """Properties that depend on the hypervisor type: removed where the type wants them no more."""
+
+
+ABANDONED_AFTER = datetime.timedelta(minutes=1)
+"""An image that has had no data for so long was left by an upload that was killed: load-image sends
+them at once, and Glance puts an image whose upload breaks off back to ``queued``."""
 
 
 @dataclass
@@ -48,9 +54,9 @@ def load(upload: Upload, store: ImageStore, replace: bool, progress: Progress) -
 
     Data that is there under that name is not sent again; its properties are corrected. With
     ``replace``, other images of exactly that name are deleted afterwards. What fails half-way is
-    undone: no image without its data stays behind.
+    undone, now or by the next call: no image without its data stays behind.
     """
-    namesakes = store.find(upload.name)
+    namesakes = _without_abandoned(store.find(upload.name), store, progress)
     existing = next((image for image in namesakes if _has_content(image, upload)), None)
     if existing is None:
         image_id = _send(upload, store, progress)
@@ -77,6 +83,21 @@ def property_changes(
     # An image without a type of ours keeps whatever tags somebody gave it.
     stale = MANAGED if "hypervisor_type" in wanted else frozenset()
     return changed, sorted(name for name in stale - wanted.keys() if image.get(name) is not None)
+
+
+def _without_abandoned(
+    images: list[dict[str, Any]], store: ImageStore, progress: Progress
+) -> list[dict[str, Any]]:
+    now = datetime.datetime.now(datetime.UTC)
+    kept = []
+    for image in images:
+        created = datetime.datetime.fromisoformat(str(image["created_at"]))
+        if image.get("status") == "queued" and now - created > ABANDONED_AFTER:
+            with progress.step(f"{image['name']}: delete an image without data, {image['id']}"):
+                store.delete(str(image["id"]))
+        else:
+            kept.append(image)
+    return kept
 
 
 def _has_content(image: Mapping[str, Any], upload: Upload) -> bool:

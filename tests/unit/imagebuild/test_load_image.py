@@ -4,6 +4,7 @@
 What a real Glance makes of it is tested in tests/functional/test_load_image.py.
 """
 
+import datetime
 import json
 import sys
 from collections.abc import Iterator
@@ -116,6 +117,20 @@ def test_replace_deletes_images_of_exactly_that_name(glance: FakeGlance, image: 
     names = sorted(i["name"] for i in glance.images.values())
     assert names == ["C-DB-LXC", "c-db", "c-db-lxc", "c-db-lxc-2"]
     assert [i["size"] for i in glance.images.values() if i["name"] == "c-db-lxc"] == [5000]
+
+
+def test_what_a_killed_upload_left_is_deleted(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    left = glance.add(name="c-db-lxc", created_at="2026-11-21T08:00:00Z", **formats)
+    # Somebody else may be sending this one.
+    young = glance.add(name="c-db-lxc", created_at=now.isoformat(), **formats)
+    assert lxc(image) == 0
+    assert left not in glance.images
+    assert young in glance.images
+    assert f"delete an image without data, {left}" in capsys.readouterr().err
 
 
 def test_replace_sends_first_and_deletes_then(glance: FakeGlance, image: Path) -> None:
