@@ -103,9 +103,10 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
     if stack is None:
         heat.stacks.create(stack_name=name, **fields)
         return None
-    if stack.stack_status == "CREATE_IN_PROGRESS":
+    same = tag in (stack.tags or [])
+    if same and stack.stack_status == "CREATE_IN_PROGRESS":
         return ""
-    if not stack.stack_status.endswith("_COMPLETE") or tag not in (stack.tags or []):
+    if not (same and stack.stack_status.endswith("_COMPLETE")):
         heat.stacks.update(stack.id, **fields)
     return before[-1].id if before else ""
 

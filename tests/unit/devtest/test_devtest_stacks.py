@@ -78,6 +78,7 @@ SAME = [stacks.fingerprint(REQUEST)]
         ("CREATE_FAILED", SAME, [], ["delete", "create"]),
         ("DELETE_FAILED", SAME, [], ["delete", "create"]),
         ("CREATE_IN_PROGRESS", SAME, [event(1, "CREATE_COMPLETE")], []),
+        ("CREATE_IN_PROGRESS", ["other"], [event(1, "CREATE_COMPLETE")], ["update"]),
         ("CREATE_IN_PROGRESS", SAME, [event(1, "CREATE_FAILED")], ["delete", "create"]),
     ],
 )
