@@ -12,7 +12,7 @@ from devtest import chain, clouds, container, doctor, instances, overview, proce
 from devtest.chain import Chain
 from devtest.report import Report, table
 from devtest.workspace import Workspace, find
-from imagebuild import files
+from imagebuild import datafiles, files
 from imagebuild.console import Progress
 from imagebuild.errors import AltostratusError
 from imagebuild.process import CommandError
@@ -159,7 +159,7 @@ def destroy(args: argparse.Namespace) -> None:
 
 def doctor_report(args: argparse.Namespace) -> int:
     """Print every check; the exit code is 1 if one failed."""
-    findings = list(doctor.examine(find()))
+    findings = list(doctor.examine(find(), _networks()))
     rows = [("ok" if each.good else "MISSING", each.name, each.detail) for each in findings]
     print(table(rows, ("", "check", "found")), end="")
     for each in findings:
@@ -169,13 +169,19 @@ def doctor_report(args: argparse.Namespace) -> int:
 
 
 def _check(workspace: Workspace) -> None:
-    bad = [each for each in doctor.examine(workspace) if not each.good]
+    bad = [each for each in doctor.examine(workspace, _networks()) if not each.good]
     if bad:
         raise AltostratusError(
             "this machine cannot run it yet:\n"
             + "\n".join(f"  {each.name}: {each.detail}; {each.hint}" for each in bad),
             "devtest doctor shows every check",
         )
+
+
+def _networks() -> list[str]:
+    """Return the networks of the undercloud, to which a route will lead."""
+    model, _ = chain.read(datafiles.examples_path() / chain.UNDERCLOUD)
+    return [str(network.cidr) for network in model.networks.values()]
 
 
 def _need_root() -> None:

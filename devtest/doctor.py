@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,11 @@ class Finding:
     hint: str = ""
 
 
-def examine(workspace: Workspace) -> Iterator[Finding]:
-    """Yield the outcome of every check; those that need root are left out without it."""
+def examine(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
+    """Yield the outcome of every check; those that need root are left out without it.
+
+    ``networks`` are those (CIDR) that the host is going to reach through the container.
+    """
     root = os.geteuid() == 0
     yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
     yield from _commands()
@@ -66,7 +69,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
     yield _inotify()
     if root:
         yield from _kernel(workspace)
-        yield from _addresses(workspace)
+        yield from _addresses(workspace, networks)
     yield _open_vswitch()
 
 
@@ -168,12 +171,11 @@ def _try_overlay(state: Path) -> None:
         run([*private, "mount", "-t", "overlay", "-o", layers, "overlay", str(top / "root")])
 
 
-def _addresses(workspace: Workspace) -> Iterator[Finding]:
+def _addresses(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
     """Look for routes and names of others that the container's would clash with."""
     spec = undercloud.current(workspace)
     ours = {spec.network.link}
-    wanted = [spec.network.host_address, *spec.network.routes]
-    for text in wanted:
+    for text in (spec.network.host_address, *networks):
         network = ipaddress.ip_interface(text).network
         taken = [
             f"{route['dst']} on {route.get('dev', '?')}"
