@@ -22,6 +22,7 @@ import yaml
 from devtest import container
 from devtest.spec import Network, Spec
 
+SEED = "/var/lib/cloud/seed/config_drive/openstack/latest"
 METADATA = "/var/lib/os-collect-config/local-data/node.json"
 SCRIPTS = "/usr/libexec/os-refresh-config/post-configure.d"
 UNITS = ("memcached", "mariadb", "rabbitmq-server")
@@ -40,6 +41,11 @@ NODE: dict[str, Any] = {
     },
     "rabbit": {"host": "127.0.0.1", "username": "openstack", "password": "rabbit-password"},
 }
+# In the place of the script that Heat sends, which writes such a file.
+USER_DATA = """#cloud-config
+write_files:
+  - {path: /var/lib/heat-cfntools/cfn-init-data, content: '{"from-heat": true}'}
+"""
 # Seconds for one refresh on a loaded machine.
 PATIENCE = 180.0
 
@@ -125,17 +131,30 @@ class Node:
 
 
 @pytest.fixture(scope="module")
-def node(image: Path, scratch: Path) -> Iterator[Node]:
-    """The image, booted and configured."""
+def key(scratch: Path) -> Path:
+    """A private key; its public half is beside it."""
+    path = scratch / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def node(image: Path, scratch: Path, key: Path) -> Iterator[Node]:
+    """The image, booted and configured, with what Nova tells cloud-init on a config drive."""
     metadata = scratch / "node.json"
     metadata.write_text(json.dumps(NODE))
+    public = key.with_suffix(".pub").read_text()
+    told = {"uuid": "7d5d6a43-0fc1-4f9a-a8a2-2e9a3e1a2c11", "hostname": "node.novalocal"}
     spec = Spec(
         name="altostratus-image",
         state=scratch / "node",
         image=image,
         image_key="one",
         network=Network("as-image", "10.77.8.1/30", "10.77.8.2/30"),
-        files={"/etc/hostname": "node\n", "/etc/hosts": "127.0.0.1 localhost node\n"},
+        files={
+            f"{SEED}/meta_data.json": json.dumps({**told, "public_keys": {"mine": public}}),
+            f"{SEED}/user_data": USER_DATA,
+        },
         secrets={METADATA: str(metadata)},
     )
     container.start(spec)
@@ -151,6 +170,20 @@ def test_boots_without_a_failed_unit(node: Node) -> None:
     node.wait_for(lambda report: report["state"] == "applied")
     state = node.run("systemctl", "is-system-running", "--wait", check=False)
     assert state == "running", node.run("systemctl", "--failed")
+    assert "ordering cycle" not in node.run("journalctl", "--no-pager")
+
+
+def test_cloud_init_did_what_nova_and_heat_told(node: Node, key: Path) -> None:
+    status = json.loads(node.run("cat", "/run/cloud-init/status.json"))["v1"]
+    stages = ("init-local", "init", "modules-config", "modules-final")
+    assert all(status[stage]["finished"] for stage in stages)
+    assert not any(status[stage]["errors"] for stage in stages)
+    assert node.run("hostname") == "node"
+    assert json.loads(node.run("cat", "/var/lib/heat-cfntools/cfn-init-data"))
+    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes")
+    command = ["ssh", "-i", key, *(word for option in options for word in ("-o", option))]
+    command += [f"debian@{node.spec.network.container}", "sudo -n id -un"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "root\n"
 
 
 def test_sshd_answers_with_keys_of_its_own(node: Node) -> None:
