@@ -97,7 +97,7 @@ class Chain:
             manifest = ["--manifest", str(images / "manifest.json")]
             tool(
                 "imagebuild.load",
-                [*manifest, "--environment", str(stacks / IMAGES_ENVIRONMENT)],
+                [*manifest, "--replace", "--environment", str(stacks / IMAGES_ENVIRONMENT)],
                 access,
             )
 

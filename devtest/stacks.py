@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Deep enough for: root → group → instance → its resources.
 NESTED_DEPTH = 4
 POLL = 2.0
+RETRIED = "Worker went down"
 # A stack carries the digest of its input in a tag: an unchanged one is not updated.
 TAG = "altostratus-"
 
@@ -39,8 +40,12 @@ class Event:
 
     @property
     def failed(self) -> bool:
-        """Whether the resource failed."""
-        return self.status.endswith("_FAILED")
+        """Whether the resource failed.
+
+        What a Heat engine was doing when it ended does not count: Heat does it again
+        (heat.engine.check_resource, "Worker went down").
+        """
+        return self.status.endswith("_FAILED") and not self.reason.startswith(RETRIED)
 
 
 def client(undercloud: Connection) -> Any:
