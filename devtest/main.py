@@ -7,6 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from imagebuild.console import run_command
+from imagebuild.errors import AltostratusError
+
+# Packages whose exceptions mean that a service refused or could not be reached.
+_CLIENTS = ("keystoneauth1", "openstack", "heatclient", "requests")
 
 Action = Callable[[argparse.Namespace], int | None]
 
@@ -21,7 +25,15 @@ def _main(args: argparse.Namespace) -> int | None:
     from devtest import commands
 
     action: Action = getattr(commands, args.action)
-    return action(args)
+    try:
+        return action(args)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+            raise
+        raise AltostratusError(
+            f"the undercloud does not answer as it should: {error}",
+            "devtest undercloud status; devtest logs undercloud",
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:

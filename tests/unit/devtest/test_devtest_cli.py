@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of devtest: help of every command, exit codes, nothing touched by bad input."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
+import keystoneauth1.exceptions
 import pytest
 
-from devtest import main
+from devtest import commands, main
 
 COMMANDS = (
     *("run", "build", "load", "deploy", "verify", "status", "ssh", "logs", "destroy", "doctor"),
@@ -64,3 +66,17 @@ def test_stopped_undercloud_is_said(
     assert "does not run" in capsys.readouterr().err
     assert main.main(["ssh", "keystone-0"]) == 1
     assert "not deployed here" in capsys.readouterr().err
+
+
+def test_a_service_that_does_not_answer_is_no_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(_: argparse.Namespace) -> None:
+        raise keystoneauth1.exceptions.ConnectFailure("connection refused")
+
+    monkeypatch.setattr(commands, "status", unreachable)
+    assert main.main(["status"]) == 1
+    said = capsys.readouterr().err
+    assert "internal error" not in said
+    assert "connection refused" in said
+    assert "hint: devtest undercloud status" in said
