@@ -35,7 +35,9 @@ def read(path: Path) -> Archive:
             if len(images) != 1:
                 raise UnusableImage(f"the archive holds {len(images)} images, not one")
             configuration = _member(tar, images[0]["Config"])
-    except (tarfile.TarError, EOFError, KeyError, TypeError, ValueError) as error:
+    except tarfile.TarError as error:
+        raise UnusableImage("it is no docker archive (docker save), not even a tar file") from error
+    except (EOFError, KeyError, TypeError, ValueError) as error:
         raise UnusableImage(f"it is no docker archive (docker save): {error}") from error
     described: dict[str, Any] = json.loads(configuration)
     return Archive(

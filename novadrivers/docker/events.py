@@ -122,6 +122,8 @@ class Watcher:
                         self.settle(uuid)
                 known = True
                 for event in events:
+                    if self._stopping.is_set():
+                        return
                     self.handle(event)
                 LOG.warning("The docker daemon ended its events")
             except Exception:
@@ -143,6 +145,8 @@ class Watcher:
         timer.start()
 
     def _settle_logged(self, uuid: str, patience: float) -> None:
+        if self._stopping.is_set():
+            return
         try:
             self.settle(uuid, patience)
         except Exception:

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import os_vif.exception
 import requests
 from docker import errors as docker_errors
 from nova import exception
@@ -27,7 +28,7 @@ def translated(method: Method) -> Method:
             raise exception.FlavorDiskSmallerThanImage(
                 flavor_size=error.given, image_size=error.needed
             ) from error
-        except errors.DockerDriverError as error:
+        except (errors.DockerDriverError, os_vif.exception.ExceptionBase) as error:
             raise exception.NovaException(str(error)) from error
         except docker_errors.APIError as error:
             raise exception.NovaException(f"docker: {error.explanation or error}") from error
