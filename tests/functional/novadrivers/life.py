@@ -90,25 +90,64 @@ class Cloud:
 
     def make_instance(self, memory):
         flavor = objects.Flavor(
-            context=self.context, id=1, name="f", memory_mb=memory, vcpus=1, root_gb=2,
-            ephemeral_gb=0, swap=0, flavorid="1", rxtx_factor=1.0, vcpu_weight=0, disabled=False,
-            is_public=True, extra_specs={"quota:cpu_shares": "512"}, projects=[],
+            context=self.context,
+            id=1,
+            name="f",
+            memory_mb=memory,
+            vcpus=1,
+            root_gb=2,
+            ephemeral_gb=0,
+            swap=0,
+            flavorid="1",
+            rxtx_factor=1.0,
+            vcpu_weight=0,
+            disabled=False,
+            is_public=True,
+            extra_specs={"quota:cpu_shares": "512"},
+            projects=[],
         )
         identity = str(uuid.uuid4())
         instance = objects.Instance(
-            context=self.context, id=7, uuid=identity, hostname="docker-test", host=CONF.host,
-            display_name="docker-test", project_id="project", user_id="user", launch_index=0,
-            reservation_id="r-1", availability_zone="nova", metadata={"role": "test"},
-            system_metadata={}, user_data="IyEvYmluL3NoCmVjaG8gdXNlciBkYXRhCg==", key_name=None,
-            key_data=None, root_device_name="/dev/sda", default_ephemeral_device=None,
-            default_swap_device=None, image_ref=self.image_id, kernel_id="", ramdisk_id="",
-            created_at=timeutils.utcnow(with_timezone=True), vm_state="active", task_state=None,
-            power_state=power_state.RUNNING, deleted=False, flavor=flavor, old_flavor=None,
-            new_flavor=None, trusted_certs=None, numa_topology=None, device_metadata=None,
-            keypairs=objects.KeyPairList(objects=[]), ephemeral_key_uuid=None,
-            security_groups=objects.SecurityGroupList(objects=[]), node=CONF.host,
+            context=self.context,
+            id=7,
+            uuid=identity,
+            hostname="docker-test",
+            host=CONF.host,
+            display_name="docker-test",
+            project_id="project",
+            user_id="user",
+            launch_index=0,
+            reservation_id="r-1",
+            availability_zone="nova",
+            metadata={"role": "test"},
+            system_metadata={},
+            user_data="IyEvYmluL3NoCmVjaG8gdXNlciBkYXRhCg==",
+            key_name=None,
+            key_data=None,
+            root_device_name="/dev/sda",
+            default_ephemeral_device=None,
+            default_swap_device=None,
+            image_ref=self.image_id,
+            kernel_id="",
+            ramdisk_id="",
+            created_at=timeutils.utcnow(with_timezone=True),
+            vm_state="active",
+            task_state=None,
+            power_state=power_state.RUNNING,
+            deleted=False,
+            flavor=flavor,
+            old_flavor=None,
+            new_flavor=None,
+            trusted_certs=None,
+            numa_topology=None,
+            device_metadata=None,
+            keypairs=objects.KeyPairList(objects=[]),
+            ephemeral_key_uuid=None,
+            security_groups=objects.SecurityGroupList(objects=[]),
+            node=CONF.host,
             ec2_ids=objects.EC2Ids(instance_id="i-7", ami_id="ami-7", kernel_id="", ramdisk_id=""),
-            launched_at=datetime.datetime.now(datetime.timezone.utc), tags=objects.TagList(objects=[]),
+            launched_at=datetime.datetime.now(datetime.timezone.utc),
+            tags=objects.TagList(objects=[]),
         )
         instance.info_cache = objects.InstanceInfoCache(
             instance_uuid=identity, network_info=model.NetworkInfo([])
@@ -117,27 +156,46 @@ class Cloud:
 
     def make_vif(self, host):
         subnet = model.Subnet(
-            cidr="10.252.9.0/24", version=4, gateway=model.IP(GATEWAY, type="gateway"),
+            cidr="10.252.9.0/24",
+            version=4,
+            gateway=model.IP(GATEWAY, type="gateway"),
             ips=[model.FixedIP(address=f"10.252.9.{host}")],
-            dns=[model.IP("10.252.9.2", type="dns")], routes=[],
+            dns=[model.IP("10.252.9.2", type="dns")],
+            routes=[],
         )
         network = model.Network(
-            id=str(uuid.uuid4()), bridge="br-test", label="n", subnets=[subnet], mtu=1450,
+            id=str(uuid.uuid4()),
+            bridge="br-test",
+            label="n",
+            subnets=[subnet],
+            mtu=1450,
             should_create_bridge=True,
         )
         port = str(uuid.uuid4())
         details = {"port_filter": True, "ovs_hybrid_plug": False, "datapath_type": "netdev"}
         return model.VIF(
-            id=port, address=f"fa:16:3e:aa:00:{host:02x}", network=network,
-            type="ovs" if self.ovs else "bridge", details=details,
-            ovs_interfaceid=port, devname=f"tap{port[:11]}", vnic_type="normal", active=False,
+            id=port,
+            address=f"fa:16:3e:aa:00:{host:02x}",
+            network=network,
+            type="ovs" if self.ovs else "bridge",
+            details=details,
+            ovs_interfaceid=port,
+            devname=f"tap{port[:11]}",
+            vnic_type="normal",
+            active=False,
             profile={},
         )
 
     def image_meta(self, **changes):
         fields = {
-            "id": self.image_id, "name": "image", "container_format": "docker",
-            "disk_format": "raw", "properties": {}, "min_disk": 0, "min_ram": 0, "status": "active",
+            "id": self.image_id,
+            "name": "image",
+            "container_format": "docker",
+            "disk_format": "raw",
+            "properties": {},
+            "min_disk": 0,
+            "min_ram": 0,
+            "status": "active",
         }
         return objects.ImageMeta.from_dict(fields | changes)
 
@@ -150,8 +208,13 @@ class Cloud:
 
     def spawn(self, **changes):
         self.driver.spawn(
-            self.context, self.instance, self.image_meta(**changes), [("/etc/extra", b"file")],
-            "secret", {}, network_info=self.network,
+            self.context,
+            self.instance,
+            self.image_meta(**changes),
+            [("/etc/extra", b"file")],
+            "secret",
+            {},
+            network_info=self.network,
         )
 
     # What the instance says of itself
@@ -381,7 +444,9 @@ def configure(arguments):
         f"ovsdb_connection = {arguments.ovs or 'tcp:127.0.0.1:6640'}\n"
     )
     for section in (
-        "novadrivers_privileged", "vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged",
+        "novadrivers_privileged",
+        "vif_plug_ovs_privileged",
+        "vif_plug_linux_bridge_privileged",
         "nova_sys_admin",
     ):
         with path.open("a") as file:
@@ -414,7 +479,9 @@ def main():
     cloud = Cloud(arguments)
     if not arguments.ovs:
         for command in (
-            "link set lo up", "link add br-test type bridge", "link set br-test up",
+            "link set lo up",
+            "link add br-test type bridge",
+            "link set br-test up",
             f"address add {GATEWAY}/24 dev br-test",
         ):
             subprocess.run(["ip", *command.split()], check=True)
