@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Life of docker instances, with the real driver, Nova's library and a real daemon, without a cloud.
+"""Life of docker instances: the real driver, Nova's library and a real daemon, without a cloud.
 
-Run it as root in a network namespace of its own, by a Python that has Nova (any release from Zed on), os-vif
-and the docker SDK:
+Run it in a network namespace of its own, by a Python that has Nova (any release from Zed on),
+os-vif and the docker SDK:
 
-    PYTHONPATH=. unshare -n python3 tests/functional/novadrivers/life.py \
-        --url unix:///run/docker.sock --archive IMAGE.tar --work DIRECTORY [--ovs]
+    PYTHONPATH=. unshare -n python3 tests/functional/novadrivers/life.py
+        --url unix:///run/docker.sock --archive IMAGE.tar --work DIRECTORY [--ovs CONNECTION]
 
-The archive's image must have systemd and iproute2. What a cloud would give is made here: the instance, Glance's
-file, Neutron's port on a Linux bridge (with --ovs on br-test, an Open vSwitch bridge of that namespace) and
-its event. Everything else is real. Every step is checked; the exit code is 1 at the first that fails.
+The archive's image must have systemd and iproute2. What a cloud would give is made here: the
+instance, Glance's file, Neutron's port on a Linux bridge (with --ovs on br-test, an Open vSwitch
+bridge of that namespace, 10.252.9.1/24) and its event. Everything else is real. Every step is
+checked; the exit code is 1 at the first that fails. With --helper it need not be root: the
+privileged helper is started through it.
 """
 
 import argparse
 import contextlib
-import datetime
 import logging
 import shutil
 import socket
@@ -146,7 +147,7 @@ class Cloud:
             security_groups=objects.SecurityGroupList(objects=[]),
             node=CONF.host,
             ec2_ids=objects.EC2Ids(instance_id="i-7", ami_id="ami-7", kernel_id="", ramdisk_id=""),
-            launched_at=datetime.datetime.now(datetime.timezone.utc),
+            launched_at=timeutils.utcnow(with_timezone=True),
             tags=objects.TagList(objects=[]),
         )
         instance.info_cache = objects.InstanceInfoCache(
@@ -451,7 +452,7 @@ def configure(arguments):
     ):
         with path.open("a") as file:
             file.write(
-                f"[{section}]\nhelper_command = {sys.executable} -c "
+                f"[{section}]\nhelper_command = {arguments.helper} {sys.executable} -c "
                 "'from oslo_privsep.daemon import helper_main; helper_main()' "
                 f"--config-file {path}\n"
             )
@@ -468,6 +469,7 @@ def main():
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--ovs", help="ovsdb connection of an Open vSwitch with the bridge br-test")
+    parser.add_argument("--helper", default="", help="command that runs another as root")
     parser.add_argument("--restart", help="shell command that restarts the daemon")
     parser.add_argument("--memory", type=int, default=512)
     parser.add_argument("--keep", action="store_true", help="leave the instance running at the end")

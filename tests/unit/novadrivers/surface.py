@@ -58,7 +58,7 @@ def used_names() -> list[str]:
 
 
 def _used_in(tree: ast.Module) -> Iterator[str]:
-    """Follow ``from nova.x import y [as z]`` and ``import nova.x``, and yield what is used of them."""
+    """Yield what is used of ``from nova.x import y [as z]`` and ``import nova.x``."""
     aliases = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nova":
