@@ -217,6 +217,8 @@ class Containers:
             image_id,
             name=container_name(spec.uuid),
             command=list(command) or None,
+            # Docker takes it from the sandbox and refuses it here; podman needs it.
+            hostname=spec.hostname if self._engine.podman else None,
             # Without a terminal, systemd does not write to the console.
             tty=True,
             # product_name is where cloud-init's OpenStack data source looks in a container.

@@ -29,9 +29,19 @@ LOADED = ("Loaded image ID: ", "Loaded image: ")
 """How docker and podman name what they loaded."""
 
 
-def tag(glance_id: str) -> str:
+def tag(glance_id: str, repository: str = REPOSITORY) -> str:
     """Return the name of a Glance image in the daemon's store."""
-    return f"{REPOSITORY}/{glance_id}:latest"
+    return f"{repository}/{glance_id}:latest"
+
+
+def names(api: Any, repository: str) -> list[str]:
+    """Return the last parts of the names ``repository/name:latest`` that the daemon has."""
+    found = api.images(filters={"reference": f"*{repository}/*"})
+    tags = [each for image in found for each in image["RepoTags"] or ()]
+    # podman puts a registry before: docker.io/nova-glance/<id>:latest
+    return [
+        each.rsplit("/", 1)[1].partition(":")[0] for each in tags if f"/{repository}/" in f"/{each}"
+    ]
 
 
 class ImageCache:
@@ -58,7 +68,7 @@ class ImageCache:
 
     def find(self, glance_id: str) -> str | None:
         """Return the daemon's id of a Glance image, or None where the cache does not have it."""
-        with contextlib.suppress(errors.ImageNotFound):
+        with contextlib.suppress(errors.NotFound):
             image_id: str = self._api.inspect_image(tag(glance_id))["Id"]
             return image_id
         return None
@@ -75,13 +85,13 @@ class ImageCache:
         Images asked for in the last ``minimum_age`` seconds stay, and those that a container has.
         """
         removed = []
-        for glance_id in self._cached():
+        for glance_id in names(self._api, REPOSITORY):
             if glance_id in used or self._age(glance_id) < minimum_age:
                 continue
             with lockutils.lock(f"docker-image-{glance_id}"):
                 try:
                     self._api.remove_image(tag(glance_id))
-                except errors.ImageNotFound:
+                except errors.NotFound:
                     pass
                 except errors.APIError as error:
                     LOG.warning("The image %s stays in the cache: %s", glance_id, error.explanation)
@@ -95,9 +105,8 @@ class ImageCache:
         self._directory.mkdir(parents=True, exist_ok=True)
         for path in self._directory.glob("*.tar"):
             path.unlink()
-        for image in self._api.images(filters={"reference": f"{SNAPSHOTS}:*"}):
-            for name in image["RepoTags"]:
-                self._api.remove_image(name)
+        for name in names(self._api, SNAPSHOTS):
+            self._api.remove_image(tag(name, SNAPSHOTS))
 
     def _load(self, glance_id: str, fetch: Callable[[Path], None]) -> str:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -124,7 +133,7 @@ class ImageCache:
                 f"it is for {content.architecture}; this node is {self._architecture}"
             )
         for name in content.tags:
-            if name.split("/")[0].split(":")[0] in (REPOSITORY, SNAPSHOTS):
+            if {REPOSITORY, SNAPSHOTS} & set(name.split("/")[:-1]):
                 raise UnusableImage(f"it brings the tag {name}, which is reserved for this driver")
 
     @contextlib.contextmanager
@@ -134,7 +143,7 @@ class ImageCache:
         for name in content.tags:
             try:
                 owner = self._api.inspect_image(name)["Id"]
-            except errors.ImageNotFound:
+            except errors.NotFound:
                 new.append(name)
                 continue
             if owner != content.image_id:
@@ -143,7 +152,7 @@ class ImageCache:
                 )
         yield
         for name in new:
-            with contextlib.suppress(errors.ImageNotFound):
+            with contextlib.suppress(errors.NotFound):
                 self._api.remove_image(name, noprune=True)
 
     def _import(self, path: Path) -> str:
@@ -157,15 +166,6 @@ class ImageCache:
                     if found:
                         return str(name.split()[0])
         raise UnusableImage("docker loaded no image from it")
-
-    def _cached(self) -> list[str]:
-        """Return the Glance ids of the cache's images."""
-        found = self._api.images(filters={"reference": f"{REPOSITORY}/*"})
-        names = [name for image in found for name in image["RepoTags"] or ()]
-        # podman puts its own registry before: localhost/nova-glance/<id>:latest
-        return [
-            name.rsplit("/", 1)[1].rsplit(":", 1)[0] for name in names if f"{REPOSITORY}/" in name
-        ]
 
     def _stamp(self, glance_id: str) -> Path:
         return self._directory / f"{glance_id}.used"

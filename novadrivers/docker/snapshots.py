@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from docker import errors
 
-from novadrivers.docker.images import SNAPSHOTS
+from novadrivers.docker.images import SNAPSHOTS, tag
 
 
 @contextlib.contextmanager
@@ -21,7 +21,9 @@ def exported(api: Any, container: str, name: str, directory: Path) -> Iterator[I
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"snapshot-{name}.tar"
     try:
-        image_id = api.commit(container, repository=SNAPSHOTS, tag=name)["Id"]
+        image_id = api.commit(container)["Id"]
+        # Named by another call: podman's commit would put it into another registry than tag does.
+        api.tag(image_id, f"{SNAPSHOTS}/{name}", "latest")
         with path.open("wb") as file:
             # By its id: an archive saved by name brings that name to the daemon that loads it.
             for chunk in api.get_image(image_id):
@@ -30,5 +32,5 @@ def exported(api: Any, container: str, name: str, directory: Path) -> Iterator[I
             yield file
     finally:
         path.unlink(missing_ok=True)
-        with contextlib.suppress(errors.ImageNotFound):
-            api.remove_image(f"{SNAPSHOTS}:{name}")
+        with contextlib.suppress(errors.NotFound):
+            api.remove_image(tag(name, SNAPSHOTS))

@@ -42,6 +42,7 @@ from nova.virt import event as virtevent
 from oslo_utils import timeutils
 
 from novadrivers import compute
+from novadrivers.docker.images import names as image_names
 
 CONF = nova.conf.CONF
 GATEWAY = "10.252.9.1"
@@ -408,7 +409,7 @@ def cache(cloud):
     used = mock.Mock(image_ref=cloud.image_id)
     CONF.set_override("remove_unused_original_minimum_age_seconds", 0, "image_cache")
     cloud.driver.manage_image_cache(cloud.context, [used])
-    assert cloud.driver._images._cached() == [cloud.image_id]
+    assert image_names(cloud.driver._api, "nova-glance") == [cloud.image_id]
     step("image cache: unused images removed")
 
 
@@ -421,7 +422,7 @@ def gone(cloud):
     cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
     CONF.set_override("remove_unused_original_minimum_age_seconds", -1, "image_cache")
     cloud.driver.manage_image_cache(cloud.context, [])
-    assert cloud.driver._images._cached() == []
+    assert image_names(cloud.driver._api, "nova-glance") == []
     step("deleted twice; no container, device or file left")
 
 

@@ -4,6 +4,7 @@
 The behaviour is that of dockerd 20.10, seen in tests/functional/novadrivers/life.py.
 """
 
+import fnmatch
 import hashlib
 import io
 import json
@@ -84,8 +85,8 @@ class FakeDaemon:
         self.tags[f"{repository}:{tag}"] = self.inspect_image(image)["Id"]
 
     def images(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        start = filters["reference"].removesuffix("*")
-        return [{"RepoTags": [tag]} for tag in self.tags if tag.startswith(start)]
+        pattern = filters["reference"]
+        return [{"RepoTags": [tag]} for tag in self.tags if fnmatch.fnmatch(tag, pattern)]
 
     def remove_image(self, name: str, noprune: bool = False) -> None:
         identity = self.inspect_image(name)["Id"]
@@ -95,10 +96,9 @@ class FakeDaemon:
         if identity not in self.tags.values() and not noprune:
             del self.images_by_id[identity]
 
-    def commit(self, container: str, repository: str, tag: str) -> dict[str, str]:
+    def commit(self, container: str) -> dict[str, str]:
         identity = f"sha256:{container}"
         self.add_image(identity)
-        self.tags[f"{repository}:{tag}"] = identity
         return {"Id": identity}
 
     def get_image(self, name: str) -> Iterator[bytes]:

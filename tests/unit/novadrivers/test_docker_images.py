@@ -53,7 +53,7 @@ def test_image_without_tags_is_found_by_its_id(cache: ImageCache) -> None:
         ({"architecture": "arm64"}, "for arm64"),
         ({"system": "windows"}, "for windows"),
         ({"tags": ["nova-glance/g2:latest"]}, "reserved"),
-        ({"tags": ["nova-snapshot:x"]}, "reserved"),
+        ({"tags": ["localhost/nova-snapshot/x:latest"]}, "reserved"),
     ],
 )
 def test_unusable_archives_are_refused_and_leave_nothing(
@@ -129,7 +129,7 @@ def test_leftovers_of_a_killed_process_go(
 ) -> None:
     cache.ensure("g1", fetch())
     (tmp_path / "cache" / "g2.tar").write_bytes(b"half")
-    daemon.commit("nova-u1", repository="nova-snapshot", tag="s1")
+    daemon.tag(daemon.commit("nova-u1")["Id"], "nova-snapshot/s1", "latest")
     cache.clean()
     assert set(daemon.tags) == {tag("g1")}
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["g1.used"]
