@@ -18,7 +18,7 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 
 from novadrivers.docker import compat, containers, inventory, metadata, ports, specs, vifs
-from novadrivers.docker.errors import NoContainer, UnusableImage
+from novadrivers.docker.errors import NoContainer, UnusableImage, UnusablePort
 from novadrivers.docker.failures import translated
 from novadrivers.docker.host import DockerHost
 from novadrivers.docker.snapshots import exported
@@ -207,6 +207,9 @@ class DockerDriver(DockerHost):
             self._plug(instance, network_info)
         except NoContainer:
             LOG.info("No container to plug the ports into", instance=instance)
+        except UnusablePort as error:
+            # What Nova expects when it starts: that instance is in error, the others go on.
+            raise exception.VirtualInterfacePlugException(str(error)) from error
 
     def unplug_vifs(self, instance: Any, network_info: Any) -> None:
         """Remove the instance's ports; one that cannot be removed does not keep the others."""

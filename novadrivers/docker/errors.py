@@ -31,3 +31,7 @@ class NoContainer(DockerDriverError):
 
 class UnusablePort(DockerDriverError):
     """The port's type cannot be plugged into a container."""
+
+
+class UnusableFlavor(DockerDriverError):
+    """The flavor wants what cannot be."""

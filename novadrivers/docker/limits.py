@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 from oslo_utils import units
 
+from novadrivers.docker.errors import UnusableFlavor
+
 SHARES_PER_CPU = 1024
 """Docker's and the kernel's weight of one CPU."""
 QUOTAS = ("cpu_shares", "cpu_period", "cpu_quota")
@@ -32,8 +34,8 @@ def host_config(flavor: Flavor, pids: int, disk_quota: bool) -> dict[str, object
     """Return the arguments of docker's ``create_host_config`` that hold ``flavor``'s limits.
 
     ``pids`` is the most processes and threads; ``disk_quota`` says that the storage driver can hold
-    the root disk to its size. Memory includes swap, as a virtual machine's would. Raises ValueError
-    where a quota is not a number.
+    the root disk to its size. Memory includes swap, as a virtual machine's would. Raises
+    UnusableFlavor where a quota is not a number.
     """
     memory = flavor.memory_mb * units.Mi
     limits: dict[str, object] = {
@@ -44,8 +46,11 @@ def host_config(flavor: Flavor, pids: int, disk_quota: bool) -> dict[str, object
     }
     for name in QUOTAS:
         value = flavor.extra_specs.get(f"quota:{name}")
-        if value is not None:
-            limits[name] = int(value)
+        if value is None:
+            continue
+        if not value.isdecimal():
+            raise UnusableFlavor(f"the flavor's quota:{name} is {value!r}, not a number")
+        limits[name] = int(value)
     if disk_quota and flavor.root_gb:
         limits["storage_opt"] = {"size": f"{flavor.root_gb}G"}
     return limits

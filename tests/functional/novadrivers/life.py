@@ -78,6 +78,7 @@ class Cloud:
 
     def __init__(self, arguments):
         self.ovs = arguments.ovs
+        self.hybrid = arguments.hybrid
         self.archive = arguments.archive
         self.restart = arguments.restart
         self.context = nova.context.RequestContext("user", "project", is_admin=True)
@@ -174,7 +175,7 @@ class Cloud:
             should_create_bridge=True,
         )
         port = str(uuid.uuid4())
-        details = {"port_filter": True, "ovs_hybrid_plug": False, "datapath_type": "netdev"}
+        details = {"port_filter": True, "ovs_hybrid_plug": self.hybrid, "datapath_type": "netdev"}
         return model.VIF(
             id=port,
             address=f"fa:16:3e:aa:00:{host:02x}",
@@ -270,10 +271,51 @@ def refusals(cloud):
     cloud.instance.flavor.root_gb, cloud.image_id = 2, str(uuid.uuid4())
     with mock.patch("oslo_utils.units.Gi", 1024):
         refused(exception.FlavorDiskSmallerThanImage, "too small")
+    flavor = cloud.instance.flavor
+    flavor.extra_specs["quota:cpu_quota"] = "much"
+    refused(exception.InvalidInput, "not a number")
+    del flavor.extra_specs["quota:cpu_quota"]
+    memory, flavor.memory_mb = flavor.memory_mb, 4
+    refused(exception.InvalidInput, "inimum memory limit")
+    flavor.memory_mb = memory
+    nothing_left(cloud)
     try:
         cloud.driver.suspend(cloud.context, cloud.instance)
     except NotImplementedError as caught:
         step(f"refused: {caught}")
+
+
+def interruptions(cloud):
+    """Kill nova-compute in the middle of a boot; what is there then is deleted by the next one."""
+
+    class Killed(BaseException):
+        pass
+
+    for point in (
+        "novadrivers.docker.containers.Containers._create_instance",
+        "novadrivers.docker.links.create",
+        "os_vif.plug",
+        "novadrivers.docker.links.configure",
+        "novadrivers.docker.containers.Containers.start",
+    ):
+        with (
+            mock.patch(point, side_effect=Killed),
+            mock.patch.object(cloud.driver, "cleanup"),
+            mock.patch("novadrivers.docker.links.delete"),
+            contextlib.suppress(Killed),
+        ):
+            cloud.spawn()
+            raise AssertionError(f"never came to {point}")
+        assert cloud.driver.list_instance_uuids() == [cloud.instance.uuid], point
+        cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
+        nothing_left(cloud)
+    step("killed at five points of a boot: the delete leaves nothing")
+
+
+def nothing_left(cloud):
+    assert cloud.driver.list_instance_uuids() == []
+    assert cloud.network[0]["devname"] not in [name for _, name in socket.if_nameindex()]
+    assert not (Path(CONF.instances_path) / cloud.instance.uuid).exists()
 
 
 def boot(cloud):
@@ -414,11 +456,8 @@ def cache(cloud):
 
 
 def gone(cloud):
-    device = cloud.network[0]["devname"]
     cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
-    assert cloud.driver.list_instance_uuids() == []
-    assert device not in [name for _, name in socket.if_nameindex()]
-    assert not (Path(CONF.instances_path) / cloud.instance.uuid).exists()
+    nothing_left(cloud)
     cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
     CONF.set_override("remove_unused_original_minimum_age_seconds", -1, "image_cache")
     cloud.driver.manage_image_cache(cloud.context, [])
@@ -470,6 +509,7 @@ def main():
     parser.add_argument("--archive", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--ovs", help="ovsdb connection of an Open vSwitch with the bridge br-test")
+    parser.add_argument("--hybrid", action="store_true", help="a Linux bridge before br-test")
     parser.add_argument("--helper", default="", help="command that runs another as root")
     parser.add_argument("--restart", help="shell command that restarts the daemon")
     parser.add_argument("--memory", type=int, default=512)
@@ -499,6 +539,8 @@ def main():
         resources(cloud)
         try:
             refusals(cloud)
+            interruptions(cloud)
+            cloud.virtapi.awaited.clear()
             boot(cloud)
             for part in (power, inside, ports, losses, snapshot, cache):
                 part(cloud)

@@ -13,6 +13,7 @@ from test_docker_containers import ENGINE
 from novadrivers import agent
 from novadrivers.docker import cgroups, commands, conf, engine, inventory, limits, ports
 from novadrivers.docker.cgroups import ControlGroups
+from novadrivers.docker.errors import UnusableFlavor
 from novadrivers.docker.refusals import REFUSED, Refusals
 
 V1 = ControlGroups(binds=("/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw",))
@@ -90,7 +91,7 @@ def test_limits_come_from_the_flavor() -> None:
 
 def test_bad_quota_is_an_error() -> None:
     flavor = limits.Flavor(1, 1, 1, {"quota:cpu_quota": "much"})
-    with pytest.raises(ValueError, match="much"):
+    with pytest.raises(UnusableFlavor, match="quota:cpu_quota is 'much'"):
         limits.host_config(flavor, pids=9, disk_quota=False)
 
 
