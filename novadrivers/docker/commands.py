@@ -30,7 +30,10 @@ def namespace(pid: int) -> list[str]:
 def create_pair(interface: Interface, pid: int) -> list[str]:
     """Return the command that makes both ends of a port, the inner one in ``pid``'s namespace."""
     mtu = ["mtu", str(interface.mtu)] if interface.mtu else []
-    outside = ["name", interface.host_device, *mtu, "type", "veth"]
+    # A bridge takes the lowest address of its ports as its own: a random one could change that of
+    # a gateway under running instances. libvirt's taps begin with fe for the same reason.
+    high = f"fe{interface.mac[2:]}"
+    outside = ["name", interface.host_device, "address", high, *mtu, "type", "veth"]
     inside = ["name", interface.name, "address", interface.mac, *mtu, "netns", str(int(pid))]
     return ["ip", "link", "add", *outside, "peer", *inside]
 

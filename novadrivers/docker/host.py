@@ -22,7 +22,6 @@ from novadrivers.docker.refusals import Refusals
 
 CONF = nova.conf.CONF
 conf.register_options(CONF)
-agent.register_options(CONF)
 LOG = logging.getLogger(__name__)
 
 LIFECYCLE = {

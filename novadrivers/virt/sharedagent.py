@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's libvirt driver on a shared agent: ``compute_driver = sharedagent.LibvirtDriver``."""
 
-import nova.conf
 from nova.virt.libvirt import driver
 
 from novadrivers import agent
-
-agent.register_options(nova.conf.CONF)
 
 
 class LibvirtDriver(agent.SharedAgent, driver.LibvirtDriver):

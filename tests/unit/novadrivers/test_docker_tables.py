@@ -10,7 +10,6 @@ import pytest
 from oslo_config import cfg
 from test_docker_containers import ENGINE
 
-from novadrivers import agent
 from novadrivers.docker import cgroups, commands, conf, engine, inventory, limits, ports
 from novadrivers.docker.cgroups import ControlGroups
 from novadrivers.docker.errors import UnusableFlavor
@@ -176,7 +175,7 @@ def test_name_servers_once_each_and_awaited_events() -> None:
 def test_commands_of_a_port() -> None:
     interface = ports.interface(VIF, "eth0")
     assert " ".join(commands.create_pair(interface, 42)) == (
-        "ip link add name tap362a8415-94 mtu 1450 type veth "
+        "ip link add name tap362a8415-94 address fe:16:3e:aa:00:14 mtu 1450 type veth "
         "peer name eth0 address fa:16:3e:aa:00:14 mtu 1450 netns 42"
     )
     assert commands.namespace(42) == ["nsenter", "--net=/proc/42/ns/net", "--"]
@@ -215,11 +214,9 @@ def test_refusals_say_why() -> None:
 def test_options_have_defaults_and_only_local_sockets() -> None:
     options = cfg.ConfigOpts()
     conf.register_options(options)
-    agent.register_options(options)
     options([])
     assert options.docker.url == "unix:///var/run/docker.sock"
     assert not options.docker.privileged
-    assert options.sharedagent.agent_host is None
     with pytest.raises(ValueError, match="match"):
         options.set_override("url", "tcp://192.0.2.1:2375", "docker")
 
