@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from devtest import cgroups, hostnet, loops, processes
 from devtest.spec import Spec
@@ -215,14 +216,15 @@ def _pss(candidate: int) -> int:
     return 0
 
 
-def refresh_state(spec: Spec) -> dict[str, str]:
+def refresh_state(spec: Spec) -> dict[str, Any]:
     """Return what the container's last os-refresh-config run reported, empty if it has not ended.
 
-    The file is written by the element os-config-agents: ``state`` is applied or failed.
+    The file is written by the element os-config-agents: ``state`` is starting, waiting, applying,
+    applied or failed; a failed one has ``script`` and ``log`` (lines).
     """
     path = file_of(spec, REFRESH)
     try:
-        report: dict[str, str] = json.loads(path.read_text()) if path else {}
+        report: dict[str, Any] = json.loads(path.read_text()) if path else {}
     except (FileNotFoundError, ProcessLookupError, json.JSONDecodeError):
         return {}
     return report

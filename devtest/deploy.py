@@ -20,6 +20,8 @@ TIMEOUT = 1800.0
 SERVER = "OS::Nova::Server"
 DEPLOYMENT = "OS::Heat::StructuredDeployment"
 LOG_LINES = 20
+# Later ones win.
+ENVIRONMENTS = ("environment.yaml", "images-env.yaml", "secrets.yaml", "devtest-env.yaml")
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,7 @@ def deploy(
     itself would wait for the others), with the instance, the step and its log lines.
     """
     directory = workspace.stacks(cloud)
-    environments = [
-        directory / name for name in ("environment.yaml", "images-env.yaml", "secrets.yaml")
-    ]
+    environments = [directory / name for name in ENVIRONMENTS]
     request = stacks.compose(directory / f"{cloud}.yaml", environments)
     heat = stacks.client(undercloud)
     before = stacks.apply(heat, cloud, request, timeout)

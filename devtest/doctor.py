@@ -8,13 +8,15 @@ may be built in, loadable or forbidden, and only a trial tells.
 import ipaddress
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtest import hostnet, undercloud
+from devtest import cgroups, hostnet, undercloud
 from devtest.workspace import Workspace
+from imagebuild.files import write_json
 from imagebuild.process import CommandError, run
 
 GIB = 1024**3
@@ -27,7 +29,6 @@ INOTIFY = 100
 
 # Command → Debian package.
 COMMANDS = {
-    "disk-image-create": "the Python package diskimage-builder (tools/bootstrap.sh)",
     "debootstrap": "debootstrap",
     "mke2fs": "e2fsprogs",
     "ip": "iproute2",
@@ -35,6 +36,7 @@ COMMANDS = {
     "mount": "mount",
     "nsenter": "util-linux",
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "setsid": "util-linux",
     "pivot_root": "util-linux",
     "sysctl": "procps",
@@ -53,8 +55,11 @@ class Finding:
     hint: str = ""
 
 
-def examine(workspace: Workspace) -> Iterator[Finding]:
-    """Yield the outcome of every check; those that need root are left out without it."""
+def examine(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
+    """Yield the outcome of every check; those that need root are left out without it.
+
+    ``networks`` are those (CIDR) that the host is going to reach through the container.
+    """
     root = os.geteuid() == 0
     yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
     yield from _commands()
@@ -64,7 +69,7 @@ def examine(workspace: Workspace) -> Iterator[Finding]:
     yield _inotify()
     if root:
         yield from _kernel(workspace)
-        yield from _addresses(workspace)
+        yield from _addresses(workspace, networks)
     yield _open_vswitch()
 
 
@@ -89,10 +94,7 @@ def _memory() -> Finding:
 
 def _disk(name: str, path: Path, needed: int) -> Finding:
     """Judge the file system on which ``path`` is or will be; what is there already counts."""
-    existing = path
-    while not existing.exists():
-        existing = existing.parent
-    free = shutil.disk_usage(existing).free + _used(path)
+    free = shutil.disk_usage(_existing(path)).free + _used(path)
     return Finding(
         name,
         free >= needed,
@@ -120,11 +122,11 @@ def _kernel(workspace: Workspace) -> Iterator[Finding]:
     private = ["unshare", "--net"]
     trials: dict[str, Callable[[], object]] = {
         "namespaces": lambda: run([*namespaces, "true"]),
-        "veth": lambda: run([*private, "ip", "link", "add", "a", "type", "veth", "peer", "b"]),
+        "veth": lambda: run([*private, "ip", "link", "add", "v0", "type", "veth", "peer", "v1"]),
         "tun": lambda: run([*private, "ip", "tuntap", "add", "dev", "t", "mode", "tap"]),
         "loop devices": lambda: run(["losetup", "--find"]),
         "overlay": lambda: _try_overlay(workspace.state),
-        "cgroups": lambda: run(["test", "-s", "/proc/self/cgroup"]),
+        "cgroups": lambda: _try_cgroups(workspace.state),
     }
     for name, trial in trials.items():
         try:
@@ -138,15 +140,29 @@ def _kernel(workspace: Workspace) -> Iterator[Finding]:
             yield Finding(name, True, "works")
 
 
+def _existing(path: Path) -> Path:
+    """Return ``path``, or the nearest directory above it that exists."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _try_cgroups(state: Path) -> None:
+    """Mount every hierarchy as ``devtest.cgroups`` does when it removes what is not there."""
+    with tempfile.TemporaryDirectory(prefix=".altostratus-", dir=_existing(state)) as name:
+        record = Path(name) / "record.json"
+        rows = [[entry.controllers, "/altostratus-doctor"] for entry in cgroups.hierarchies()]
+        write_json(record, rows)
+        private = ["unshare", "--mount", "--propagation", "private"]
+        run([*private, sys.executable, "-m", "devtest.cgroups", name, record])
+
+
 def _try_overlay(state: Path) -> None:
     """Mount an overlay whose upper layer is where the container's will be, in a private namespace.
 
     An overlay cannot sit on an overlay: state in a docker container's own root fails here.
     """
-    existing = state
-    while not existing.exists():
-        existing = existing.parent
-    with tempfile.TemporaryDirectory(prefix=".altostratus-", dir=existing) as name:
+    with tempfile.TemporaryDirectory(prefix=".altostratus-", dir=_existing(state)) as name:
         top = Path(name)
         for part in ("lower", "upper", "work", "root"):
             (top / part).mkdir()
@@ -155,12 +171,11 @@ def _try_overlay(state: Path) -> None:
         run([*private, "mount", "-t", "overlay", "-o", layers, "overlay", str(top / "root")])
 
 
-def _addresses(workspace: Workspace) -> Iterator[Finding]:
+def _addresses(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
     """Look for routes and names of others that the container's would clash with."""
     spec = undercloud.current(workspace)
     ours = {spec.network.link}
-    wanted = [spec.network.host_address, *spec.network.routes]
-    for text in wanted:
+    for text in (spec.network.host_address, *networks):
         network = ipaddress.ip_interface(text).network
         taken = [
             f"{route['dst']} on {route.get('dev', '?')}"

@@ -26,10 +26,15 @@ REFRESH = "/var/lib/altostratus/refresh.json"
 
 @dataclass(frozen=True)
 class Instance:
-    """A server of the undercloud: what Nova says of it; ``addresses`` maps networks to IPv4."""
+    """A server of the undercloud: what Nova says of it; ``addresses`` maps networks to IPv4.
+
+    ``cloud`` and ``role`` come from the server's metadata, where the stack wrote them.
+    """
 
     name: str
     id: str
+    cloud: str
+    role: str
     status: str
     host: str
     addresses: dict[str, str]
@@ -46,6 +51,8 @@ def _instance(server: Any) -> Instance:
     return Instance(
         name=server.name,
         id=server.id,
+        cloud=(server.metadata or {}).get("cloud", ""),
+        role=(server.metadata or {}).get("role", ""),
         status=server.status,
         host=server.compute_host or "",
         addresses={
@@ -56,14 +63,24 @@ def _instance(server: Any) -> Instance:
     )
 
 
+def of_cloud(undercloud: Connection, cloud: str) -> list[Instance]:
+    """Return the servers of ``cloud``, ordered by name."""
+    return [each for each in list_instances(undercloud) if each.cloud == cloud]
+
+
 def find(undercloud: Connection, name: str) -> Instance:
-    """Return the server called ``name``; raises AltostratusError that lists those there are."""
+    """Return the server called ``name``, or CLOUD/NAME where several clouds have one.
+
+    Raises AltostratusError that lists those there are.
+    """
     everyone = list_instances(undercloud)
-    for instance in everyone:
-        if name == instance.name:
-            return instance
-    names = ", ".join(instance.name for instance in everyone) or "none"
-    raise AltostratusError(f"no instance is called {name}", f"instances: {names}")
+    cloud, _, plain = name.rpartition("/")
+    found = [each for each in everyone if each.name == plain and cloud in ("", each.cloud)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(f"{each.cloud}/{each.name}" for each in found or everyone) or "none"
+    problem = f"several instances are called {name}" if found else f"no instance is called {name}"
+    raise AltostratusError(problem, f"instances: {names}")
 
 
 def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 COMPUTE_LIMITS = ("cores", "ram", "instances")
-NETWORK_LIMITS = ("network", "subnet", "port", "floatingip", "router")
+NETWORK_LIMITS = ("network", "subnet", "port")
 UNLIMITED = -1
 
 

@@ -54,6 +54,18 @@ def all_pids() -> Iterator[int]:
             yield int(entry.name)
 
 
+def mentioning(text: str) -> list[int]:
+    """Return the pids of processes, but ours, one of whose arguments begins with ``text``."""
+    found = []
+    for pid in all_pids():
+        # The process may end while we look.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+            if pid != os.getpid() and any(each.startswith(text.encode()) for each in arguments):
+                found.append(pid)
+    return found
+
+
 def kill(pids: Iterable[int], signum: signal.Signals = signal.SIGKILL) -> None:
     """Send ``signum`` to each pid; those that are gone already do not matter."""
     for pid in pids:

@@ -46,7 +46,7 @@ class Spec:
     the image changed since the last start. All other paths are absolute: ``files`` maps paths in
     the container to text, ``secrets`` to files of the host that are copied with mode 0600,
     ``binds`` to directories of the host. ``data`` lists directories of the container that outlive
-    a change of the image, ``masked`` systemd units that must not run there.
+    a change of the image.
     """
 
     name: str
@@ -58,7 +58,6 @@ class Spec:
     secrets: dict[str, str] = field(default_factory=dict)
     binds: dict[str, str] = field(default_factory=dict)
     data: tuple[str, ...] = ()
-    masked: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -126,7 +125,6 @@ def load(path: Path) -> Spec:
             "state": Path(raw["state"]),
             "image": Path(raw["image"]),
             "data": tuple(raw["data"]),
-            "masked": tuple(raw["masked"]),
             "network": Network(**{**network, "routes": tuple(network["routes"])}),
         }
     )

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 # Deep enough for: root → group → instance → its resources.
 NESTED_DEPTH = 4
 POLL = 2.0
+RETRIED = "Worker went down"
 # A stack carries the digest of its input in a tag: an unchanged one is not updated.
 TAG = "altostratus-"
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a resource, in the order of Heat's event list."""
+    """Something that happened to a resource."""
 
     id: str
     resource: str
@@ -39,8 +40,12 @@ class Event:
 
     @property
     def failed(self) -> bool:
-        """Whether the resource failed by itself, not because others did."""
-        return self.status.endswith("_FAILED")
+        """Whether the resource failed.
+
+        What a Heat engine was doing when it ended does not count: Heat does it again
+        (heat.engine.check_resource, "Worker went down").
+        """
+        return self.status.endswith("_FAILED") and not self.reason.startswith(RETRIED)
 
 
 def client(undercloud: Connection) -> Any:
@@ -90,29 +95,32 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
     """Create the stack, or update it where it differs; return the last event before that.
 
     Returns None for a new stack. A stack whose creation failed holds nothing of value and is made
-    anew. Raises AltostratusError while Heat still works on it.
+    anew; one that is being created without a failure so far is left alone.
     """
     minutes = max(1, round(timeout / 60))
     tag = fingerprint(request)
     fields = {**request, "tags": tag, "timeout_mins": minutes, "disable_rollback": True}
     stack = find(heat, name)
-    if stack is not None and _worthless(stack.stack_status):
+    before = events(heat, name, "") if stack is not None else []
+    if stack is not None and _worthless(stack.stack_status, before):
         delete(heat, name)
         stack = None
     if stack is None:
         heat.stacks.create(stack_name=name, **fields)
         return None
-    if stack.stack_status.endswith("_IN_PROGRESS"):
+    same = tag in (stack.tags or [])
+    if same and stack.stack_status == "CREATE_IN_PROGRESS":
         return ""
-    before = [event.id for event in events(heat, name, "")]
-    if stack.stack_status.endswith("_FAILED") or tag not in (stack.tags or []):
+    if not (same and stack.stack_status.endswith("_COMPLETE")):
         heat.stacks.update(stack.id, **fields)
-    return before[-1] if before else ""
+    return before[-1].id if before else ""
 
 
-def _worthless(status: str) -> bool:
+def _worthless(status: str, before: Sequence[Event]) -> bool:
     action, _, result = status.partition("_")
-    return result == "FAILED" and action in ("CREATE", "DELETE", "ROLLBACK")
+    if action not in ("CREATE", "DELETE", "ROLLBACK"):
+        return False
+    return result == "FAILED" or (action == "CREATE" and any(event.failed for event in before))
 
 
 def delete(heat: Any, name: str, timeout: float = 300.0) -> None:
@@ -173,6 +181,11 @@ def follow(heat: Any, name: str, after: str, timeout: float) -> Iterator[list[Ev
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(POLL)
+
+
+def listed(undercloud: Connection) -> list[Any]:
+    """Return the undercloud's stacks, without nested ones."""
+    return list(client(undercloud).stacks.list())
 
 
 def resources(heat: Any, name: str) -> list[Any]:

@@ -23,9 +23,6 @@ from imagebuild.errors import AltostratusError
 from imagebuild.files import write_json, write_text
 from imagebuild.process import run
 
-# os-collect-config keeps here what it applied last; see prepare_root.
-COLLECTED = "var/lib/os-collect-config"
-
 
 def mount_root(spec: Spec) -> None:
     """Mount the container's root: image, changes above it, directories of the host inside."""
@@ -82,19 +79,12 @@ def _follow_owner(directory: Path, old: os.stat_result, new: os.stat_result) -> 
 def prepare_root(spec: Spec) -> None:
     """Write into the mounted root what makes this image this container.
 
-    The configuration is applied at every start (os-collect-config otherwise runs its command only
-    when the metadata changed), and nobody takes the report of an earlier start for this one's.
+    The report of an earlier start goes: nobody shall take it for this one's.
     """
     for path, text in spec.files.items():
         write_text(spec.root / path.lstrip("/"), text)
     for path, source in spec.secrets.items():
         write_text(spec.root / path.lstrip("/"), Path(source).read_text(), mode=0o600)
-    for unit in spec.masked:
-        link = spec.root / "etc/systemd/system" / unit
-        link.unlink(missing_ok=True)
-        link.symlink_to("/dev/null")
-    for stale in (spec.root / COLLECTED).glob("*.json*"):
-        stale.unlink()
     (spec.root / REFRESH.lstrip("/")).unlink(missing_ok=True)
 
 

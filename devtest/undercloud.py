@@ -25,29 +25,9 @@ SCHEMA = "/var/cache/altostratus/schema"
 # Directories that outlive a new image: what users stored, and disks of their instances. They also
 # sit on a real file system that way, where databases and loop devices are at home.
 DATA = ("/var/lib/mysql", "/var/lib/glance", "/var/lib/nova-lxc")
-# What an image for an instance has and a container next to its host must not run: it shares the
-# host's devices and clock, and nobody logs in on its console.
-MASKED = (
-    "console-getty.service",
-    "systemd-udevd.service",
-    "systemd-udevd-control.socket",
-    "systemd-udevd-kernel.socket",
-    "systemd-udev-trigger.service",
-    "systemd-timesyncd.service",
-    "systemd-modules-load.service",
-    "systemd-pstore.service",
-    "systemd-networkd-wait-online.service",
-    "sys-kernel-config.mount",
-    "sys-kernel-debug.mount",
-    "sys-kernel-tracing.mount",
-    "proc-sys-fs-binfmt_misc.automount",
-    "dev-hugepages.mount",
-)
 FILES = {
     "/etc/hostname": f"{NODE}\n",
     "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NODE}\n",
-    # There is no metadata service for this node.
-    "/etc/cloud/cloud-init.disabled": "",
     "/etc/systemd/network/05-undercloud.network": (
         "[Match]\nName=eth0\n\n"
         f"[Network]\nAddress={ADDRESS}\nGateway={HOST_ADDRESS.partition('/')[0]}\n"
@@ -77,8 +57,13 @@ def describe(workspace: Workspace) -> Spec:
         secrets={METADATA: str(stacks / "metadata" / f"{NODE}.json")},
         binds={SCHEMA: str(workspace.schema)},
         data=DATA,
-        masked=MASKED,
     )
+
+
+def address(workspace: Workspace) -> str:
+    """Return the address on which the undercloud's services answer."""
+    path = workspace.stacks(CLOUD) / "metadata" / f"{NODE}.json"
+    return str(json.loads(path.read_text())["keystone"]["host"])
 
 
 def current(workspace: Workspace) -> Spec:
@@ -147,8 +132,9 @@ def wait_until_ready(running: Spec, timeout: float) -> None:
 
 def failure(report: dict[str, Any], name: str = "the undercloud") -> AltostratusError:
     """Return the error that a failed refresh.json report amounts to."""
+    log = "\n".join(report.get("log", []))
     return AltostratusError(
-        f"{name}: {report.get('script', 'os-refresh-config')} failed:\n{report.get('log', '')}",
+        f"{name}: {report.get('script', 'os-refresh-config')} failed:\n{log}",
         "the whole journal: devtest logs " + name.removeprefix("the "),
     )
 

@@ -107,8 +107,12 @@ def _decode(content: bytes, name: str) -> str:
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
     place = error.problem_mark or error.context_mark
     line, column = (place.line, place.column) if place else (0, 0)
-    lines = text.splitlines()
-    indent = lines[line][: column + 1] if line < len(lines) else ""
+    lines = text.split("\n")
+    if line >= len(lines) or (line == len(lines) - 1 and not lines[line]):
+        # The parser noticed at the end of the file; the user sees the last line.
+        line = max(len(text.rstrip("\n").split("\n")) - 1, 0)
+        column = len(lines[line])
+    indent = lines[line][: column + 1]
     hint = "indent with spaces; YAML forbids tabs there" if "\t" in indent else ""
     words = [part for part in (error.problem, error.context) if part]
     return Problem(Mark(name, line + 1, column + 1), f"not YAML: {', '.join(words)}", hint)
@@ -160,7 +164,7 @@ class _Builder:
         # An anchor is known once its node is complete, so that no node can contain itself.
         node = self.anchors.get(anchor)
         if node is None:
-            self.report.add(mark, f"alias *{anchor} before the end of its anchor")
+            self.report.add(mark, f"alias *{anchor} has no complete anchor before it")
             return Node(mark, None)
         return Node(mark, node.value, node.keys, node.size)
 

@@ -24,6 +24,8 @@ ADDRESSES = frozenset({"address", "addresses", "public"})
 
 _REFERENCE = re.compile(r"\{([a-z]+)(?::([^{}\s]*))?\}")
 
+_OWN = re.compile(r"name|role|type|address|[a-z][a-z0-9-]*\.address")
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -109,5 +111,7 @@ def problems(value: Value) -> Iterator[str]:
                 yield f"unknown reference {reference}; known: {', '.join(sorted(KINDS))}"
             elif bool(reference.name) == (reference.kind == "region"):
                 yield f"{reference}: a name is {'not allowed' if reference.name else 'missing'}"
+            elif reference.kind == "self" and not _OWN.fullmatch(reference.name):
+                yield f"{reference}: unknown; known: {KINDS['self'].partition(': ')[2]}"
             elif reference.kind == "addresses" and not text.whole:
                 yield f"{reference} is a list and must be the whole value"

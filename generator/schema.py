@@ -15,8 +15,8 @@ from generator.problems import Report, nearest
 Schema = Mapping[str, Any]
 
 _KEYWORDS = """
-    type enum pattern minimum exclusiveMinimum maximum minLength minItems maxItems items properties
-    required additionalProperties propertyNames title description default examples
+    type enum pattern minimum exclusiveMinimum maximum minLength minItems maxItems minProperties
+    items properties required additionalProperties propertyNames title description default examples
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
 """The keywords that this project's schemas may use."""
@@ -91,7 +91,7 @@ def _check_scalar(node: Node, schema: Schema, report: Report, what: str) -> None
         report.add(node.mark, f"{what}: {shown} is unknown", nearest(str(value), map(str, known)))
     if isinstance(value, str):
         pattern = schema.get("pattern")
-        if len(value) < schema.get("minLength", 0) or (pattern and not re.search(pattern, value)):
+        if len(value) < schema.get("minLength", 0) or (pattern and not _matches(pattern, value)):
             expected = schema.get("title", f"of the form {pattern}" if pattern else "long enough")
             report.add(node.mark, f"{what}: {shown} is not {expected}")
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -103,11 +103,20 @@ def _check_scalar(node: Node, schema: Schema, report: Report, what: str) -> None
             report.add(node.mark, f"{what}: {shown} is more than {schema['maximum']}")
 
 
+def _matches(pattern: str, value: str) -> bool:
+    # Python's $ allows a newline after it, that of ECMA 262 and so of JSON Schema does not.
+    return bool(re.search(re.sub(r"\$$", r"\\Z", pattern), value))
+
+
 def _check_list(node: Node, schema: Schema, report: Report, what: str) -> None:
     least, most = schema.get("minItems", 0), schema.get("maxItems", len(node.items))
     if not least <= len(node.items) <= most:
-        wanted = f"{least}" if least == most else f"at least {least}"
-        report.add(node.mark, f"{what}: {len(node.items)} items where {wanted} are needed")
+        wanted = f"at least {least} are needed"
+        if len(node.items) > most:
+            wanted = f"at most {most} can be"
+        elif least == most:
+            wanted = f"{least} are needed"
+        report.add(node.mark, f"{what}: {len(node.items)} items where {wanted}")
     if "items" in schema:
         for item in node.items:
             check(item, schema["items"], report, what)
@@ -117,6 +126,8 @@ def _check_mapping(node: Node, schema: Schema, report: Report, what: str) -> Non
     properties: Mapping[str, Schema] = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
     names = schema.get("propertyNames")
+    if len(node.fields) < schema.get("minProperties", 0):
+        report.add(node.mark, f"{what}: it is empty")
     for key, value in node.fields.items():
         if names:
             check(Node(node.keys[key], key), names, report, what)

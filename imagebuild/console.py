@@ -71,9 +71,12 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _describe(error: OSError) -> str:
-    path = error.filename or error.filename2
-    reason = error.strerror or str(error)
-    return f"{os.fsdecode(path)}: {reason}" if isinstance(path, str | bytes) else reason
+    paths = [
+        os.fsdecode(path)
+        for path in (error.filename, error.filename2)
+        if isinstance(path, str | bytes | os.PathLike)
+    ]
+    return ": ".join([*([" to ".join(paths)] if paths else []), error.strerror or str(error)])
 
 
 def _report(error: BaseException, message: str, hint: str | None) -> None:

@@ -55,3 +55,19 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of the content of ``path`` as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digests(path: Path, *algorithms: str) -> dict[str, str]:
+    """Return the digests of the content of ``path`` by ``hashlib`` name, reading it once."""
+    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            for value in hashes.values():
+                value.update(block)
+    return {name: value.hexdigest() for name, value in hashes.items()}
+
+
+def flush(path: Path) -> None:
+    """Wait until the content of ``path`` is on the disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

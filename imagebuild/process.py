@@ -43,6 +43,8 @@ INHERITED = (
 GRACE = 5.0
 TAIL_LINES = 20
 
+_DYING = ("setpriv", "--pdeathsig", "KILL", "--")
+
 logger = logging.getLogger(__name__)
 _running: set[subprocess.Popen[str]] = set()
 _running_lock = threading.Lock()
@@ -85,13 +87,16 @@ def run(
     capture: bool = True,
     redact: Sequence[str] = (),
     on_line: Callable[[str], None] | None = None,
+    die_with_parent: bool = False,
 ) -> Result:
     """Run ``argv`` to its end and return its Result.
 
     ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
     is appended to that file and not captured, and ``on_line`` (needs ``log``; no ``input`` and no
     ``timeout`` then) is called with each line. Without ``log`` and ``capture`` all output goes to
-    our standard error. ``redact`` lists strings that must not appear in messages and logs.
+    our standard error. ``redact`` lists strings that must not appear in messages and logs. With
+    ``die_with_parent`` the kernel kills the command (not its children) when we die, even by
+    SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
 
     Raises CommandError when the command cannot be started, exceeds the timeout, or, with
     ``check``, exits with anything but 0.
@@ -99,19 +104,14 @@ def run(
     command = [str(part) for part in argv]
     shown = _redacted(shlex.join(command), redact)
     logger.debug("run: %s", shown)
+    started = [*_DYING, *command] if die_with_parent else command
     with contextlib.ExitStack() as stack:
         logfile = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
-        child = _start(command, _environment(env), cwd, logfile, input, capture, on_line)
+        child = _start(started, _environment(env), cwd, logfile, input, capture, on_line)
         stack.enter_context(_reaped(child))
-        try:
-            if on_line and logfile:
-                _follow(child, logfile, on_line)
-            stdout, stderr = child.communicate(input, timeout)
-        except subprocess.TimeoutExpired:
-            raise CommandError(
-                f"{command[0]} did not end within {timeout:g} s: {shown}", returncode=None
-            ) from None
-    result = Result(child.returncode, stdout or "", stderr or "")
+        if on_line and logfile:
+            _follow(child, logfile, on_line)
+        result = _finish(child, input, timeout, shown)
     if check and result.returncode != 0:
         raise _failure(command[0], shown, result, log, redact)
     return result
@@ -166,6 +166,16 @@ def _start(
     with _running_lock:
         _running.add(child)
     return child
+
+
+def _finish(
+    child: subprocess.Popen[str], input: str | None, timeout: float | None, shown: str
+) -> Result:
+    try:
+        stdout, stderr = child.communicate(input, timeout)
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"did not end within {timeout:g} s: {shown}", returncode=None) from None
+    return Result(child.returncode, stdout or "", stderr or "")
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ def test_none_means_success() -> None:
         (InputError("bad name"), 2, "error: bad name\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
         (OSError(28, "No space left on device", "/a"), 1, "error: /a: No space left on device\n"),
+        (OSError(28, "No space left", "/a", None, "/b"), 1, "error: /a to /b: No space left\n"),
+        (OSError("odd"), 1, "error: odd\n"),
         (ValueError("odd"), 1, "error: internal error: ValueError: odd\nhint: --debug shows where"),
     ],
 )

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def test_installed_trees_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     package = tmp_path / "lib" / "imagebuild" / "datafiles.py"
     monkeypatch.setattr(datafiles, "__file__", str(package))
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
     (tmp_path / "share" / "altostratus" / "elements").mkdir(parents=True)
     # Somebody else's directory of the same name beside the package.
     (tmp_path / "lib" / "elements").mkdir(parents=True)

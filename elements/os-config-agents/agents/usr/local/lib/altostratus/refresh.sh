@@ -79,7 +79,10 @@ restart_if_changed() {
         systemctl daemon-reload
     fi
     new=$(_unit_digest "$unit" "$@")
-    systemctl is-enabled --quiet "$unit" || systemctl --quiet enable "$unit"
+    # add-wants, because enable runs update-rc.d for packages with an init script and then reloads
+    # systemd three times; nothing needs to be reloaded for a link.
+    systemctl is-enabled --quiet "$unit" ||
+        systemctl --quiet --no-reload add-wants multi-user.target "$unit"
     if systemctl is-active --quiet "$unit"; then
         if [ "$new" = "$(_stamp "$stamp")" ]; then
             return 0
@@ -124,7 +127,9 @@ db_sync() {
     else
         echo "creating or migrating the schema of $databases" >&2
         "$@"
-        [ -z "$dump" ] || _dump_databases "$databases" "$dump"
+        if [ -n "$dump" ] && ! _dump_databases "$databases" "$dump"; then
+            echo "warning: the schema of $databases could not be cached" >&2
+        fi
     fi
     _write_stamp "$stamp" "$key"
 }
@@ -182,7 +187,11 @@ _databases_empty() {
 _dump_databases() {
     local dump=$2
     # shellcheck disable=SC2086 # a list of databases
-    (umask 077 && mariadb-dump --skip-comments --single-transaction --databases $1 \
-        | gzip -1 > "$dump.$$")
-    mv "$dump.$$" "$dump"
+    if (umask 077 && mariadb-dump --skip-comments --single-transaction --databases $1 |
+        gzip -1 > "$dump.$$"); then
+        mv "$dump.$$" "$dump"
+    else
+        rm -f "$dump.$$"
+        return 1
+    fi
 }

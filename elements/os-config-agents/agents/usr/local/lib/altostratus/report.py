@@ -209,9 +209,11 @@ def completed():
 
 def failed():
     """Signal a failure, once for a refresh; return the exit status."""
-    if read_json(STATE / "refresh.json", {}).get("state") == "failed":
+    state = read_json(STATE / "refresh.json", {}).get("state")
+    if state == "failed":
         return 0
-    script, lines = failure()
+    # Only apply-metadata keeps a log.
+    script, lines = failure() if state == "applying" else ("os-refresh-config run by hand", [])
     write_state("failed", script=script, log=lines, **applied())
     text = "\n".join([f"{script} failed", *lines])
     signal({"deploy_stdout": "", "deploy_stderr": text, "deploy_status_code": 1})

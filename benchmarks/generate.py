@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long generate-stacks takes for 1000 instances, and every command for ``--help``.
+
+Run in the project's environment: ``python benchmarks/generate.py``. Each figure is the best of
+several runs, since other work on the machine only ever adds time; the load is printed with them.
+The bars are issue figures: 1 s and 150 ms.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+RUNS = 5
+COMMANDS = ("build-images", "load-image", "generate-stacks", "setup-neutron", "devtest")
+SERVICES = ["mariadb", "memcached", "keystone", "glance"]
+
+
+def cloud(roles: int, count: int) -> str:
+    """Return a cloud file with ``roles`` roles of ``count`` instances besides the controller."""
+    networks = {
+        "ctlplane": {"cidr": "10.0.0.0/16", "gateway": "10.0.0.1"},
+        "internal": {"vlan": 201, "cidr": "10.1.0.0/16"},
+    }
+    more = {
+        f"role-{number:04}": {"services": ["glance"], "count": count} for number in range(roles)
+    }
+    content = {
+        "name": "large",
+        "hypervisors": ["lxc"],
+        "networks": networks,
+        "service_network": "internal",
+        "roles": {"controller": {"services": SERVICES}, **more},
+    }
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def best(action: Callable[[], None]) -> float:
+    """Return the shortest time in seconds of RUNS runs."""
+    times = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def command(*argv: str | Path) -> Callable[[], None]:
+    """Return an action that runs a command of this environment."""
+    program = Path(sys.executable).parent / str(argv[0])
+
+    def run() -> None:
+        subprocess.run([program, *argv[1:]], check=True, capture_output=True)  # noqa: S603
+
+    return run
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the figures; return 1 if one misses its bar."""
+    figures: list[tuple[str, float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for roles, count in ((10, 100), (100, 10), (999, 1)):
+            file = Path(folder) / f"{roles}.yaml"
+            file.write_text(cloud(roles, count))
+            out = Path(folder) / f"out-{roles}"
+            name = f"generate-stacks, {roles} roles of {count}"
+            figures.append((name, best(command("generate-stacks", "-q", file, "-o", out)), 1.0))
+    figures += [(f"{name} --help", best(command(name, "--help")), 0.15) for name in COMMANDS]
+    for name, seconds, bar in figures:
+        verdict = "" if seconds <= bar else "  MISSED"
+        print(f"{name:40} {seconds * 1000:7.0f} ms   bar {bar * 1000:5.0f} ms{verdict}")
+    print(f"load {' '.join(f'{one:.1f}' for one in os.getloadavg())}, {os.cpu_count()} CPUs")
+    return int(any(seconds > bar for _, seconds, bar in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

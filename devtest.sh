@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# devtest.sh [COMMAND] [ARGUMENT…]: a cloud in a cloud on this machine, from nothing; devtest in a fresh checkout.
+#
+#   ./devtest.sh                      everything: build, undercloud, load, deploy, verify (= devtest run)
+#   ./devtest.sh --cloud FILE         the same with another cloud file
+#   ./devtest.sh status|ssh|logs|…    any command of devtest, see ./devtest.sh --help
+#   ./devtest.sh destroy              remove everything but the cache
+#
+# Installs what it needs first (distribution packages, Python packages into .venv) and says so. Needs root.
+set -eu -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "error: devtest.sh needs root: it mounts, makes namespaces and builds images" >&2
+    echo "hint: sudo $0 $*" >&2
+    exit 1
+fi
+tools/bootstrap.sh
+case ${1:-} in
+    '' | --cloud | --cloud=*) set -- run "$@" ;;
+esac
+exec .venv/bin/devtest "$@"

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each subcommand of devtest does, in terms of the steps and parts in the other modules."""
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from devtest import chain, clouds, container, doctor, instances, overview, processes, undercloud
+from devtest.chain import Chain
+from devtest.report import Report, table
+from devtest.workspace import Workspace, find
+from imagebuild import datafiles, files
+from imagebuild.console import Progress
+from imagebuild.errors import AltostratusError
+from imagebuild.process import CommandError
+
+NODE = undercloud.NODE
+# Seconds.
+ORPHAN_TIMEOUT = 60.0
+SHELL = ("/bin/bash", "--login")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do everything, from nothing to a verified cloud; write and print a report."""
+    workspace = find()
+    cloud, file = chain.read(args.cloud)
+    _check(workspace)
+    progress = Progress(args.quiet)
+    steps = Chain(workspace, cloud, file, progress)
+    report = Report(cloud=cloud.name)
+    outcome = "failed"
+    with _exclusive(workspace):
+        try:
+            steps.build()
+            steps.start()
+            steps.load()
+            steps.deploy()
+            steps.verify()
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            report.memory = container.memory(undercloud.current(workspace))
+            report.finish(outcome, progress.steps)
+            path = report.save(workspace.reports)
+            rows = [*report.steps, ("all", report.seconds)]
+            progress.note(table(rows, ("step", "seconds")) + f"report: {path}")
+    print(overview.how_to_use(workspace, cloud.name), end="")
+    return 0
+
+
+def build(args: argparse.Namespace) -> None:
+    """Generate and build."""
+    with _steps(args) as steps:
+        steps.build()
+
+
+def load(args: argparse.Namespace) -> None:
+    """Prepare the undercloud for the cloud."""
+    with _steps(args) as steps:
+        steps.load()
+
+
+def deploy(args: argparse.Namespace) -> None:
+    """Create or update the stack."""
+    with _steps(args) as steps:
+        steps.deploy()
+
+
+def verify(args: argparse.Namespace) -> None:
+    """Verify the cloud."""
+    with _steps(args) as steps:
+        steps.verify()
+
+
+def undercloud_start(args: argparse.Namespace) -> None:
+    """Start the undercloud."""
+    workspace = find()
+    _need_root()
+    with _exclusive(workspace), Progress(args.quiet).step("start undercloud"):
+        undercloud.start(workspace)
+        clouds.register(workspace, undercloud.CLOUD, undercloud.address(workspace))
+
+
+def undercloud_stop(args: argparse.Namespace) -> None:
+    """Stop the undercloud."""
+    workspace = find()
+    _need_root()
+    with _exclusive(workspace), Progress(args.quiet).step("stop undercloud"):
+        container.stop(undercloud.current(workspace))
+
+
+def undercloud_status(args: argparse.Namespace) -> int:
+    """Print the undercloud's state; the exit code is 1 when it does not run."""
+    spec = undercloud.current(find())
+    print(overview.container_line(spec))
+    return 0 if container.pid(spec) else 1
+
+
+def undercloud_enter(args: argparse.Namespace) -> None:
+    """Become a command inside the undercloud."""
+    _become(container.enter_command(undercloud.current(find()), args.command or SHELL))
+
+
+def status(args: argparse.Namespace) -> None:
+    """Print what is there."""
+    print(overview.status(find()), end="")
+
+
+def ssh(args: argparse.Namespace) -> None:
+    """Become a shell or command in an instance."""
+    workspace = find()
+    if args.name == NODE:
+        undercloud_enter(args)
+    connection = clouds.connect(workspace, undercloud.CLOUD)
+    instance = instances.find(connection, args.name)
+    _become(instances.ssh_command(workspace, instance, args.command))
+
+
+def logs(args: argparse.Namespace) -> None:
+    """Print the journal of the undercloud or an instance, else its console."""
+    workspace = find()
+    if args.name == NODE:
+        print(_undercloud_log(workspace, args.lines), end="")
+        return
+    connection = clouds.connect(workspace, undercloud.CLOUD)
+    instance = instances.find(connection, args.name)
+    try:
+        print(instances.journal(workspace, instance, args.lines), end="")
+    except AltostratusError as error:
+        print(f"no way in ({error.message.splitlines()[0]}); its console:", file=sys.stderr)
+        print(instances.console(connection, instance, args.lines), end="")
+
+
+def _undercloud_log(workspace: Workspace, lines: int) -> str:
+    spec = undercloud.current(workspace)
+    if container.pid(spec) is None:
+        return container.tail(spec.console, lines)
+    return container.inside(spec, "journalctl", "--no-pager", f"--lines={lines}")
+
+
+def destroy(args: argparse.Namespace) -> None:
+    """Stop the undercloud, remove what is on the host, remove the state."""
+    workspace = find()
+    _need_root()
+    if not workspace.state.exists():
+        return
+    with _exclusive(workspace), Progress(args.quiet).step("destroy"):
+        container.stop(undercloud.current(workspace), timeout=0)
+        # Tools of a devtest that was killed end in an orderly way, which may take a moment.
+        for pid in processes.mentioning(str(workspace.state)):
+            processes.wait_gone(pid, ORPHAN_TIMEOUT)
+        shutil.rmtree(workspace.state)
+
+
+def doctor_report(args: argparse.Namespace) -> int:
+    """Print every check; the exit code is 1 if one failed."""
+    findings = list(doctor.examine(find(), _networks()))
+    rows = [("ok" if each.good else "MISSING", each.name, each.detail) for each in findings]
+    print(table(rows, ("", "check", "found")), end="")
+    for each in findings:
+        if not each.good:
+            print(f"{each.name}: {each.hint}")
+    return 0 if all(each.good for each in findings) else 1
+
+
+def _check(workspace: Workspace) -> None:
+    bad = [each for each in doctor.examine(workspace, _networks()) if not each.good]
+    if bad:
+        raise AltostratusError(
+            "this machine cannot run it yet:\n"
+            + "\n".join(f"  {each.name}: {each.detail}; {each.hint}" for each in bad),
+            "devtest doctor shows every check",
+        )
+
+
+def _networks() -> list[str]:
+    """Return the networks of the undercloud, to which a route will lead."""
+    model, _ = chain.read(datafiles.examples_path() / chain.UNDERCLOUD)
+    return [str(network.cidr) for network in model.networks.values()]
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise AltostratusError("system containers need root", "run it as root")
+
+
+@contextlib.contextmanager
+def _exclusive(workspace: Workspace) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.lock(workspace.lock, blocking=False))
+        except BlockingIOError:
+            raise AltostratusError(
+                f"another devtest is at work in {workspace.state}", "wait for it, or stop it"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def _steps(args: argparse.Namespace) -> Iterator[Chain]:
+    workspace = find()
+    _need_root()
+    cloud, file = chain.read(args.cloud)
+    with _exclusive(workspace):
+        yield Chain(workspace, cloud, file, Progress(args.quiet))
+
+
+def _become(command: Sequence[str]) -> None:
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606
+    except FileNotFoundError as error:
+        raise CommandError(f"{command[0]} is missing", "devtest doctor", returncode=None) from error

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command devtest: a local undercloud, a cloud in it, and the proof that it works."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from imagebuild.console import run_command
+
+Action = Callable[[argparse.Namespace], int | None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run devtest with ``argv`` (None: the process's arguments); return the exit code."""
+    return run_command(_main, _parser(), argv)
+
+
+def _main(args: argparse.Namespace) -> int | None:
+    # Imported late: --help must not wait for OpenStack clients.
+    from devtest import commands
+
+    action: Action = getattr(commands, args.action)
+    return action(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="devtest",
+        description="Run a cloud in a cloud on this machine: build images, start an undercloud in "
+        "a system container, deploy a cloud file in it, verify the result.",
+        epilog="State is kept in $ALTOSTRATUS_STATE, images and packages in $ALTOSTRATUS_CACHE.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, summary in _CLOUD_COMMANDS.items():
+        command = _add(commands, name, summary)
+        command.add_argument(
+            "--cloud",
+            type=Path,
+            metavar="FILE",
+            help="cloud file (default: the example overcloud-lxc.yaml)",
+        )
+    for name, summary in _PLAIN_COMMANDS.items():
+        _add(commands, name, summary)
+    _add_undercloud(commands)
+    ssh = _add(commands, "ssh", "open a shell in an instance, or run a command there")
+    ssh.add_argument("name", metavar="NAME", help="instance; 'undercloud' is the undercloud's node")
+    ssh.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run")
+    logs = _add(commands, "logs", "print the journal of an instance, its console if it is mute")
+    logs.add_argument(
+        "name", metavar="NAME", help="instance; 'undercloud' is the undercloud's node"
+    )
+    logs.add_argument(
+        "--lines", type=int, default=200, metavar="N", help="at most N lines (default: %(default)s)"
+    )
+    return parser
+
+
+_CLOUD_COMMANDS = {
+    "run": "all of it: doctor, build, undercloud, load, deploy, verify",
+    "build": "generate the stacks and build the images, of the undercloud too",
+    "load": "give the undercloud the cloud's flavors, networks and images",
+    "deploy": "create or update the cloud's stack and follow it",
+    "verify": "prove with the real clients that the cloud works",
+}
+_PLAIN_COMMANDS = {
+    "status": "show the undercloud, its services, stacks and instances",
+    "destroy": "stop everything and remove all of it but the cache",
+    "doctor": "say what this machine lacks, and what to do about it",
+}
+_UNDERCLOUD_COMMANDS = {
+    "start": "start it and wait until its services answer",
+    "stop": "stop it; its data stay",
+    "status": "say whether it runs and how its configuration went",
+    "enter": "open a root shell in it, or run a command",
+}
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    command.set_defaults(action="doctor_report" if name == "doctor" else name)
+    return command
+
+
+def _add_undercloud(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
+    parent = commands.add_parser(
+        "undercloud",
+        help="start, stop, look into the undercloud",
+        description="The local undercloud: a system container of the image that build-images made.",
+    )
+    actions = parent.add_subparsers(required=True, metavar="ACTION")
+    for name, summary in _UNDERCLOUD_COMMANDS.items():
+        action = _add(actions, name, summary)
+        action.set_defaults(action=f"undercloud_{name}")
+        if name == "enter":
+            action.add_argument(
+                "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user is told about what runs here: status tables, and how to use the clouds."""
+
+from devtest import clouds, container, instances, stacks, undercloud
+from devtest.report import table
+from devtest.spec import Spec
+from devtest.workspace import Workspace
+
+MIB = 1024**2
+# Units of the undercloud that matter to its user.
+UNITS = ("mariadb*", "rabbitmq*", "memcached*", "keystone*", "glance*", "placement*", "nova*")
+MORE_UNITS = ("neutron*", "heat*", "libvirtd*", "ovs*", "os-collect-config*")
+
+
+def container_line(spec: Spec) -> str:
+    """Return one line about the undercloud's container."""
+    init = container.pid(spec)
+    if init is None:
+        return "undercloud: stopped"
+    state = container.refresh_state(spec).get("state", "starting")
+    memory = container.memory(spec) // MIB
+    return f"undercloud: running (pid {init}), configuration {state}, {memory} MiB"
+
+
+def status(workspace: Workspace) -> str:
+    """Return what there is: container, services, stacks, instances."""
+    spec = undercloud.current(workspace)
+    parts = [container_line(spec) + "\n"]
+    if container.pid(spec):
+        parts.append(_units(spec))
+    if container.pid(spec) and undercloud.CLOUD in clouds.known(workspace):
+        connection = clouds.connect(workspace, undercloud.CLOUD)
+        rows = [(each.stack_name, each.stack_status) for each in stacks.listed(connection)]
+        parts.append(table(rows, ("stack", "status")))
+        members = [
+            (
+                each.cloud,
+                each.name,
+                each.status,
+                each.host,
+                ", ".join(f"{network} {ip}" for network, ip in sorted(each.addresses.items())),
+            )
+            for each in instances.list_instances(connection)
+        ]
+        parts.append(table(members, ("cloud", "instance", "status", "host", "addresses")))
+    return "\n".join(parts)
+
+
+def _units(spec: Spec) -> str:
+    command = ("systemctl", "list-units", "--all", "--type=service", "--no-legend", "--plain")
+    listed = container.inside(spec, *command, *UNITS, *MORE_UNITS)
+    rows = [line.split(maxsplit=4)[:4] for line in listed.splitlines()]
+    return table([(row[0], row[2], row[3]) for row in rows], ("service", "active", "state"))
+
+
+def how_to_use(workspace: Workspace, cloud: str) -> str:
+    """Return what a user types next."""
+    return (
+        f"\nThe undercloud and {cloud} are ready.\n\n"
+        f"    export OS_CLIENT_CONFIG_FILE={workspace.clouds_yaml}\n"
+        "    openstack --os-cloud undercloud server list\n"
+        + (
+            f"    openstack --os-cloud {cloud} token issue\n"
+            if cloud in clouds.known(workspace)
+            else ""
+        )
+        + "    devtest status\n"
+        + _instance_hint(workspace, cloud)
+        + "    devtest undercloud enter\n"
+        "    devtest destroy\n"
+    )
+
+
+def _instance_hint(workspace: Workspace, cloud: str) -> str:
+    members = instances.of_cloud(clouds.connect(workspace, undercloud.CLOUD), cloud)
+    if not members:
+        return ""
+    name = members[0].name
+    return f"    devtest ssh {name} sudo journalctl --lines=20\n"

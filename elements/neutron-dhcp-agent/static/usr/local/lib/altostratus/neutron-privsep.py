@@ -1,0 +1,41 @@
+#!/usr/bin/python3 -I
+# SPDX-License-Identifier: Apache-2.0
+"""neutron-privsep.py dhcp-agent|helper ARGUMENT…: the DHCP agent with one privileged helper.
+
+Neutron runs privileged functions in helpers, one for each set of capabilities: four beside the DHCP
+agent, 320 MiB that do nothing most of the time. Here all functions belong to the set that contains
+the others. Agent and helper must agree on that, so both start with this script.
+"""
+
+import sys
+
+CONTEXTS = ("conntrack_cmd", "dhcp_release_cmd", "link_cmd", "namespace_cmd", "ovs_vsctl_cmd")
+
+
+def share_context():
+    """Make every privileged context the default one, before functions are declared in them."""
+    from neutron import privileged
+
+    for name in CONTEXTS:
+        setattr(privileged, name, privileged.default)
+
+
+def main(argv):
+    """Run the program named by the first argument with the others."""
+    program = argv.pop(1)
+    if program == "helper":
+        share_context()
+        from oslo_privsep.daemon import helper_main
+
+        return helper_main()
+    # First: it patches the standard library for eventlet.
+    import neutron.cmd.eventlet  # noqa: F401
+
+    share_context()
+    from neutron.cmd.eventlet.agents import dhcp
+
+    return dhcp.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

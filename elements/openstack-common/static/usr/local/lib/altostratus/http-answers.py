@@ -1,0 +1,25 @@
+#!/usr/bin/python3 -IS
+# SPDX-License-Identifier: Apache-2.0
+"""http-answers.py PORT [PATH]: does the API on this machine answer? Any status below 500 counts."""
+
+import http.client
+import sys
+
+
+def main(argv):
+    """Ask once; say why not on stderr."""
+    port, path = int(argv[0]), argv[1] if argv[1:] else "/"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        print(f"port {port}: {error}", file=sys.stderr)
+        return 1
+    if status >= 500:
+        print(f"port {port}: HTTP status {status}", file=sys.stderr)
+    return int(status >= 500)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+#!/usr/bin/python3 -I
+# SPDX-License-Identifier: Apache-2.0
+"""ovs-bridges.py FILE: bridges to the physical networks, the node's addresses on them, routing.
+
+FILE is JSON: {"datapath_type": "auto|system|netdev", "bridges": [{"name", "address"?, "ports"?}],
+"masquerade": "INTERFACE or empty"}. Doing it twice changes nothing.
+"""
+
+import ipaddress
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(*argv):
+    """Run a command; its failure ends this program with its message."""
+    subprocess.run(argv, check=True)
+
+
+def kernel_has_datapath():
+    """Return whether the kernel has Open vSwitch's datapath, perhaps as a module to load."""
+    if not Path("/sys/module/openvswitch").is_dir():
+        loaded = subprocess.run(["modprobe", "openvswitch"], capture_output=True, check=False)
+        return loaded.returncode == 0
+    return True
+
+
+def make_bridge(bridge, datapath):
+    """Make one bridge with its ports and the node's address on it."""
+    name = bridge["name"]
+    run(
+        "ovs-vsctl",
+        "--may-exist",
+        "add-br",
+        name,
+        "--",
+        "set",
+        "bridge",
+        name,
+        f"datapath_type={datapath}",
+    )
+    for port in bridge.get("ports", []):
+        run("ovs-vsctl", "--may-exist", "add-port", name, port)
+        run("ip", "link", "set", port, "up")
+    run("ip", "link", "set", name, "up")
+    if bridge.get("address"):
+        run("ip", "address", "replace", bridge["address"], "dev", name)
+
+
+def hide_behind(interface, networks):
+    """Route for ``networks`` and let them hide behind the address of ``interface``."""
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+    for network in networks:
+        rule = ["POSTROUTING", "-s", str(network), "-o", interface, "-j", "MASQUERADE"]
+        known = subprocess.run(
+            ["iptables", "-w", "-t", "nat", "-C", *rule], capture_output=True, check=False
+        )
+        if known.returncode:
+            run("iptables", "-w", "-t", "nat", "-A", *rule)
+
+
+def main(argv):
+    """Read FILE and do what it says."""
+    wish = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
+    datapath = wish["datapath_type"]
+    if datapath == "auto":
+        datapath = "system" if kernel_has_datapath() else "netdev"
+    for bridge in wish["bridges"]:
+        make_bridge(bridge, datapath)
+    if wish["masquerade"]:
+        addresses = [bridge["address"] for bridge in wish["bridges"] if bridge.get("address")]
+        hide_behind(wish["masquerade"], [ipaddress.ip_interface(one).network for one in addresses])
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"error: {' '.join(error.cmd)} failed with status {error.returncode}")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The typed model of a cloud, as ``generator.cloudfile`` reads it; see ``generator.grammar``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route that DHCP announces."""
+
+    destination: IPv4Network
+    nexthop: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A provider network; ``vlan`` is None for a flat one, ``pool`` is first and last address."""
+
+    name: str
+    vlan: int | None
+    physical_network: str
+    cidr: IPv4Network
+    gateway: IPv4Address | None
+    pool: tuple[IPv4Address, IPv4Address]
+    dns: tuple[IPv4Address, ...]
+    routes: tuple[Route, ...]
+    dhcp: bool
+    mtu: int | None
+
+    @property
+    def type(self) -> str:
+        """Neutron's ``provider:network_type``."""
+        return "flat" if self.vlan is None else "vlan"
+
+    @property
+    def pool_size(self) -> int:
+        """How many addresses the pool has."""
+        return int(self.pool[1]) - int(self.pool[0]) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """Size of an instance: MiB, number, GiB."""
+
+    ram: int
+    vcpus: int
+    disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of instance.
+
+    ``services`` are service names in the order of the file, ``networks`` names in the order of the
+    interfaces, ``config`` metadata keys (dotted) with their values, ``addresses`` the fixed ones,
+    one for each instance, by network.
+    """
+
+    name: str
+    hypervisor: str
+    count: int
+    services: tuple[str, ...]
+    networks: tuple[str, ...]
+    flavor: Flavor
+    config: Mapping[str, Any]
+    addresses: Mapping[str, tuple[IPv4Address, ...]]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every address is known from the file."""
+        return all(network in self.addresses for network in self.networks)
+
+    def instance(self, index: int | str) -> str:
+        """Return the name of the instance ``index`` (counted from 0; or Heat's ``%index%``)."""
+        return self.name if self.is_fixed and self.count == 1 else f"{self.name}-{index}"
+
+    @property
+    def title(self) -> str:
+        """The role's name in Heat: ``BlockStorage`` for ``block-storage``."""
+        return camel_case(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A whole cloud: roles on networks; ``distribution`` is the Debian release of its images."""
+
+    name: str
+    release: str
+    distribution: str
+    hypervisors: tuple[str, ...]
+    networks: Mapping[str, Network]
+    service_network: str
+    public_network: str
+    roles: Mapping[str, Role]
+
+
+def camel_case(name: str) -> str:
+    """Return ``name`` in the spelling of Heat parameters: ``GlanceDbPassword``."""
+    for separator in "._":
+        name = name.replace(separator, "-")
+    return "".join(word[:1].upper() + word[1:] for word in name.split("-"))

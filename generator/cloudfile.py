@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a cloud file into the typed model, or says everything that is wrong with it.
+
+Three passes: the form (``generator.grammar``), the networks, the roles. A part whose form is wrong
+is left out of the later passes, so that one mistake yields one message.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from generator import document, grammar, networkcheck, rolecheck, schema, services
+from generator.cloud import Cloud, Flavor, Network, Role, Route
+from generator.contract import Contracts
+from generator.document import Node
+from generator.problems import Report, nearest
+from generator.schema import Schema
+
+
+def load(path: Path, contracts: Contracts) -> Cloud:
+    """Return the cloud that the file ``path`` describes, with services of ``contracts``.
+
+    Raises InvalidInputError with every problem of the file, OSError if it cannot be read.
+    """
+    return parse(path.read_bytes(), str(path), contracts)
+
+
+def parse(content: bytes, name: str, contracts: Contracts) -> Cloud:
+    """Return the cloud that the text ``content`` of the file called ``name`` describes."""
+    report = Report()
+    root = document.parse(content, name, report)
+    schema.check(root, grammar.CLOUD, report, "cloud file")
+    networks = _networks(root, report)
+    networkcheck.check(networks, _fields(root, "networks"), report)
+    roles = _roles(root, contracts, report)
+    _check_network_names(root, roles, report)
+    rolecheck.check(root, networks, roles, contracts, report)
+    report.raise_if_any()
+    release = _plain(root, grammar.CLOUD, "release")
+    return Cloud(
+        name=_plain(root, grammar.CLOUD, "name"),
+        release=release,
+        distribution=grammar.RELEASES[release],
+        hypervisors=tuple(_plain(root, grammar.CLOUD, "hypervisors")),
+        networks=networks,
+        service_network=_plain(root, grammar.CLOUD, "service_network"),
+        public_network=_plain(root, grammar.CLOUD, "public_network"),
+        roles=roles,
+    )
+
+
+def _fields(root: Node, key: str) -> Mapping[str, Node]:
+    node = root.get(key)
+    return node.fields if node else {}
+
+
+def _plain(node: Node, form: Schema, key: str) -> Any:
+    """Return the plain value of ``key``, or the grammar's default for it."""
+    given = node.get(key)
+    return given.plain() if given else form["properties"][key].get("default")
+
+
+def _fits(node: Node | None, form: Schema) -> bool:
+    return node is not None and schema.check(node, form, Report())
+
+
+def _networks(root: Node, report: Report) -> dict[str, Network]:
+    found: dict[str, Network] = {}
+    for name, node in _fields(root, "networks").items():
+        if _fits(node, grammar.NETWORK) and _fits(Node(node.mark, name), grammar.NAME):
+            network = _network(name, node, report)
+            if network:
+                found[name] = network
+    return found
+
+
+def _network(name: str, node: Node, report: Report) -> Network | None:
+    cidr = _cidr(node.fields["cidr"], report)
+    routes = node.get("routes")
+    destinations = [
+        _cidr(route.fields["destination"], report) for route in (routes.items if routes else [])
+    ]
+    if cidr is None or None in destinations:
+        return None
+    gateway, pool = _plain(node, grammar.NETWORK, "gateway"), node.get("pool")
+    router = IPv4Address(gateway) if gateway else None
+    first, last = _usable(cidr, router)
+    if pool:
+        first, last = (IPv4Address(address) for address in pool.plain())
+    return Network(
+        name=name,
+        vlan=_plain(node, grammar.NETWORK, "vlan"),
+        physical_network=_plain(node, grammar.NETWORK, "physical_network"),
+        cidr=cidr,
+        gateway=router,
+        pool=(first, last),
+        dns=tuple(IPv4Address(one) for one in _plain(node, grammar.NETWORK, "dns")),
+        routes=tuple(
+            Route(destination, IPv4Address(route.fields["nexthop"].plain()))
+            for destination, route in zip(destinations, routes.items if routes else [], strict=True)
+            if destination
+        ),
+        dhcp=_plain(node, grammar.NETWORK, "dhcp"),
+        mtu=_plain(node, grammar.NETWORK, "mtu"),
+    )
+
+
+def _cidr(node: Node, report: Report) -> IPv4Network | None:
+    network = IPv4Network(str(node.value), strict=False)
+    if str(network) == node.value:
+        return network
+    report.add(node.mark, f"cidr: {node.value} is an address", f"the network is {network}")
+    return None
+
+
+def _usable(cidr: IPv4Network, gateway: IPv4Address | None) -> tuple[IPv4Address, IPv4Address]:
+    """Return the first and last address for a pool: all but the ends and a gateway beside them."""
+    if cidr.prefixlen > 30:
+        return cidr[0], cidr[-1]
+    first, last = cidr[1], cidr[-2]
+    if gateway == first and first != last:
+        first += 1
+    elif gateway == last and first != last:
+        last -= 1
+    return first, last
+
+
+def _check_network_names(root: Node, roles: Mapping[str, Role], report: Report) -> None:
+    known = _fields(root, "networks")
+    places = [
+        (name, f"{key} of {role}")
+        for role, node in _fields(root, "roles").items()
+        if role in roles
+        for key in ("networks", "addresses")
+        for name in _network_nodes(node.get(key))
+    ]
+    for key in ("service_network", "public_network"):
+        node = root.get(key)
+        if node and _fits(node, grammar.NAME):
+            places.append((node, key))
+        elif node is None and root.get("networks") and "ctlplane" not in known:
+            report.add(root.mark, f"no network 'ctlplane', the default {key}", f"add '{key}:'")
+    for node, what in places:
+        if node.value not in known:
+            hint = nearest(str(node.value), known)
+            report.add(node.mark, f"{what}: unknown network '{node.value}'", hint)
+
+
+def _network_nodes(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return node.items or [Node(mark, key) for key, mark in node.keys.items()]
+
+
+def _roles(root: Node, contracts: Contracts, report: Report) -> dict[str, Role]:
+    shared = root.get("config")
+    found: dict[str, Role] = {}
+    for name, node in _fields(root, "roles").items():
+        if not _fits(node, grammar.ROLE) or not _fits(Node(node.mark, name), grammar.NAME):
+            continue
+        chosen = services.choose(node.fields["services"], contracts, report)
+        everything = services.metadata_keys(chosen, contracts)
+        own = services.overrides(node.get("config"), everything, contracts, report)
+        common: dict[str, Any] = {}
+        if shared and _fits(shared, grammar.CONFIG):
+            # A shared key concerns only the roles that have it; rolecheck finds useless ones.
+            common = services.overrides(shared, everything, contracts, Report())
+        networks = _plain(node, grammar.ROLE, "networks") or list(_fields(root, "networks"))
+        hypervisors = root.get("hypervisors")
+        first = hypervisors.items[0].value if hypervisors and hypervisors.items else "lxc"
+        flavor = node.get("flavor") or Node(node.mark, {})
+        found[name] = Role(
+            name=name,
+            hypervisor=_plain(node, grammar.ROLE, "hypervisor") or str(first),
+            count=_plain(node, grammar.ROLE, "count"),
+            services=chosen,
+            networks=tuple(networks),
+            flavor=Flavor(
+                *(_plain(flavor, grammar.FLAVOR, key) for key in ("ram", "vcpus", "disk"))
+            ),
+            config=common | own,
+            addresses={
+                network: tuple(IPv4Address(one) for one in fixed)
+                for network, fixed in _plain(node, grammar.ROLE, "addresses").items()
+            },
+        )
+    return found

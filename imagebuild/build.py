@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command build-images: images of roles for hypervisor types, by diskimage-builder."""
+
+import argparse
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagebuild.console import Progress, run_command
+from imagebuild.errors import AltostratusError, InputError
+from imagebuild.hypervisors import HYPERVISORS
+
+# Imported where they are used: --help must not wait for them.
+if TYPE_CHECKING:
+    from imagebuild.cache import Cache
+    from imagebuild.images import Image
+    from imagebuild.plan import Step
+
+DEFAULT_CLOUD = "overcloud-lxc.yaml"
+DEFAULT_JOBS = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run build-images with ``argv`` (None: the process's arguments); return the exit code."""
+    return run_command(_main, _parser(), argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="build-images",
+        description="Build the images of a cloud's roles. What has not changed is not built again.",
+        epilog="The cache is in $ALTOSTRATUS_CACHE, else in the user's cache directory.",
+    )
+    _add_choice_of_images(parser)
+    add = parser.add_argument
+    output = "directory for images, manifest.json and logs (default: %(default)s)"
+    add("-o", "--output", type=Path, default=Path("images"), metavar="DIR", help=output)
+    jobs = "images to build at the same time, at most one per CPU (default: %(default)s)"
+    add("--jobs", type=int, default=DEFAULT_JOBS, metavar="N", help=jobs)
+    dry_run = "say for each image whether and why it would be built, and build nothing"
+    add("-n", "--dry-run", action="store_true", help=dry_run)
+    add("--json", action="store_true", help="print the result as JSON")
+    force = "build even what has not changed, from fresh packages"
+    add("--force", action="store_true", help=force)
+    return parser
+
+
+def _add_choice_of_images(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    config = "image list (generate-stacks writes it)"
+    source.add_argument("-c", "--config", type=Path, metavar="IMAGES.yaml", help=config)
+    cloud = f"cloud file whose images to build (default: the example {DEFAULT_CLOUD})"
+    source.add_argument("--cloud", type=Path, metavar="FILE", help=cloud)
+    parser.add_argument(
+        "--hypervisor",
+        action="append",
+        default=[],
+        choices=list(HYPERVISORS),
+        metavar="TYPE",
+        help=f"build for this type ({', '.join(HYPERVISORS)}), not the listed ones; repeatable",
+    )
+    role = "only this role; repeatable"
+    parser.add_argument("--role", action="append", default=[], metavar="NAME", help=role)
+
+
+def _main(args: argparse.Namespace) -> int:
+    from imagebuild import images, plan
+    from imagebuild.cache import Cache, default_root
+
+    if args.jobs < 1:
+        raise InputError(f"--jobs must be at least 1, is {args.jobs}")
+    listed = images.read_images(args.config) if args.config else _images_of(args.cloud)
+    chosen = images.select(listed, args.hypervisor, args.role)
+    cache, directory = Cache(default_root()), args.output.absolute()
+    steps = plan.make_plan(chosen, cache, directory, args.force)
+    if args.dry_run:
+        _print_plan(steps, args.json)
+        return 0
+    records = _build(steps, cache, directory, args)
+    if args.json:
+        print(json.dumps({"images": records}, indent=2))
+    else:
+        for record in records:
+            print(directory / record["file"])
+    return 0
+
+
+def _images_of(cloud: Path | None) -> list["Image"]:
+    """Return the images of a cloud file, as generate-stacks sees them.
+
+    A process of its own: this package is below the generator and does not import it.
+    """
+    from imagebuild import datafiles, images, process
+
+    file = cloud or datafiles.examples_path() / DEFAULT_CLOUD
+    command = [sys.executable, "-m", "generator.generate", str(file), "--images"]
+    result = process.run(command, check=False)
+    if result.returncode != 0:
+        problem, _, hint = result.stderr.removeprefix("error: ").strip().partition("\nhint: ")
+        raise InputError(problem, hint or None)
+    return images.parse_images(result.stdout, str(file))
+
+
+def _build(
+    steps: Sequence["Step"], cache: "Cache", directory: Path, args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    from imagebuild import builder, mirrors
+    from imagebuild.plan import Action
+
+    building = any(step.action is Action.BUILD for step in steps)
+    if building and os.geteuid() != 0:
+        raise AltostratusError(
+            "building images needs root: diskimage-builder uses chroot and mounts",
+            "run the command with sudo; --dry-run works without",
+        )
+    job = builder.Job(
+        cache=cache,
+        directory=directory,
+        mirrors=mirrors.mirror_options() if building else {},
+        progress=Progress(args.quiet),
+        stopping=threading.Event(),
+    )
+    return builder.carry_out(steps, job, min(args.jobs, os.cpu_count() or 1))
+
+
+def _print_plan(steps: Sequence["Step"], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "name": step.recipe.name,
+                "kind": "image" if step.image else "base layer",
+                "action": str(step.action),
+                "reasons": list(step.reasons),
+                "key": step.recipe.key,
+            }
+            for step in steps
+        ]
+        print(json.dumps({"plan": rows}, indent=2))
+        return
+    width = max((len(step.recipe.name) for step in steps), default=0)
+    for step in steps:
+        reasons = f"  {'; '.join(_shortened(step.reasons))}" if step.reasons else ""
+        print(f"{step.recipe.name:{width}}  {step.action:7}{reasons}".rstrip())
+
+
+def _shortened(reasons: Sequence[str], most: int = 5) -> list[str]:
+    more = len(reasons) - most
+    return [*reasons[:most], f"and {more} more"] if more > 0 else list(reasons)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

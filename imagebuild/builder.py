@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying out a plan: builds layers and images side by side, into the cache and the output."""
+
+import concurrent.futures
+import contextlib
+import datetime
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imagebuild import dib, downloads, files, formats, manifest, packages, process, workdir
+from imagebuild.cache import IMAGES, LAYERS, Cache, Entry
+from imagebuild.console import Progress
+from imagebuild.errors import AltostratusError
+from imagebuild.hypervisors import HYPERVISORS
+from imagebuild.images import Image
+from imagebuild.plan import Action, Step
+from imagebuild.recipes import Recipe
+
+# Seconds between two looks at a lock that another process holds.
+PATIENCE = 0.5
+# Phases that took less are in the manifest but not worth a line.
+WORTH_TELLING = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all builds of one run have in common."""
+
+    cache: Cache
+    directory: Path
+    """Output directory."""
+    mirrors: Mapping[str, str]
+    """Variables from imagebuild.mirrors."""
+    progress: Progress
+    stopping: threading.Event
+    """Set when no further command may be started."""
+
+
+def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]:
+    """Do every step of ``plan`` and return the manifest records of its images, in order.
+
+    At most ``jobs`` images are built at the same time. The failure of one does not stop the others;
+    AltostratusError then names all that failed. Whatever stops us leaves no process behind.
+    """
+    workdir.sweep(job.cache.work)
+    bases = [(step.recipe.name, _base_task(step, job)) for step in plan if not step.image]
+    images = [(s.recipe.name, _image_task(s, s.image, job)) for s in plan if s.image]
+    _in_parallel(bases, job, jobs)
+    return _in_parallel(images, job, jobs)
+
+
+def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
+    def task() -> dict[str, Any]:
+        with _exclusive(job, LAYERS, step.recipe.name):
+            if step.reasons == ("forced",) or not job.cache.find(LAYERS, step.recipe):
+                _build_base(step.recipe, job)
+        return {}
+
+    return task
+
+
+def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, Any]]:
+    recipe = step.recipe
+
+    def task() -> dict[str, Any]:
+        if step.action is Action.CURRENT:
+            return manifest.refresh(image, job.directory)
+        with _exclusive(job, IMAGES, recipe.name):
+            forced = step.reasons == ("forced",)
+            entry = None if forced else job.cache.find(IMAGES, recipe)
+            entry = entry or _build_image(image, recipe, job)
+            return manifest.publish(entry, image, job.directory)
+
+    return task
+
+
+def _build_base(recipe: Recipe, job: Job) -> Entry:
+    with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
+        archive = _build_root(recipe, None, work, job, phases)
+        return job.cache.store(LAYERS, recipe, archive, {"phases": phases, "built": _now()})
+
+
+def _build_image(image: Image, recipe: Recipe, job: Job) -> Entry:
+    started = time.monotonic()
+    base = job.cache.find(LAYERS, recipe.parent) if recipe.parent else None
+    if base is None:
+        raise AltostratusError(f"the base layer of {recipe.name} has gone from the cache")
+    with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
+        archive = _build_root(recipe, base.path, work, job, phases)
+        with _phase(phases, "image file", job, recipe.name):
+            made, inside = _assemble(image, recipe, archive, work)
+        with _phase(phases, "digests", job, recipe.name):
+            digests = files.digests(made, "sha256", "sha512")
+        record = {
+            **digests,
+            "packages": inside,
+            "package_count": len(inside),
+            "phases": phases,
+            "seconds": round(time.monotonic() - started, 1),
+            "built": _now(),
+        }
+        return job.cache.store(IMAGES, recipe, made, record)
+
+
+def _build_root(
+    recipe: Recipe, parent: Path | None, work: Path, job: Job, phases: dict[str, float]
+) -> Path:
+    _check_stopping(job)
+    log = job.directory / "logs" / f"{recipe.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    with downloads.download_slot(job.cache.downloads) as slot:
+        archive, seconds = dib.build_root(
+            recipe,
+            parent,
+            dib.Place(work, slot, log),
+            job.mirrors,
+            lambda phase, taken: _tell(job, recipe.name, phase, taken),
+        )
+    phases.update({name: round(taken, 1) for name, taken in seconds.items()})
+    return archive
+
+
+def _assemble(
+    image: Image, recipe: Recipe, archive: Path, work: Path
+) -> tuple[Path, list[dict[str, Any]]]:
+    root, made = work / "image", work / f"{recipe.key}.{HYPERVISORS[image.hypervisor].suffix}"
+    formats.unpack_root(archive, root)
+    archive.unlink()
+    inside = packages.list_packages(root)
+    contents = {"image": image.name, "key": recipe.key, "packages": inside}
+    files.write_json(root / packages.INSIDE, contents)
+    formats.WRITERS[image.hypervisor](root, made, recipe.key)
+    return made, inside
+
+
+@contextlib.contextmanager
+def _progress(job: Job, recipe: Recipe) -> Iterator[dict[str, float]]:
+    with job.progress.step(f"build {recipe.name}"):
+        yield {}
+
+
+@contextlib.contextmanager
+def _phase(phases: dict[str, float], name: str, job: Job, image: str) -> Iterator[None]:
+    _check_stopping(job)
+    started = time.monotonic()
+    yield
+    phases[name] = round(time.monotonic() - started, 1)
+    _tell(job, image, name, phases[name])
+
+
+def _tell(job: Job, image: str, phase: str, seconds: float) -> None:
+    if seconds >= WORTH_TELLING:
+        job.progress.note(f"  {image}: {phase} {seconds:.1f} s")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _exclusive(job: Job, kind: str, name: str) -> Iterator[None]:
+    """Hold the lock of a layer or image; wait while another process builds it."""
+    told = False
+    while True:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(job.cache.lock(kind, name))
+            except BlockingIOError:
+                if not told:
+                    job.progress.note(f"{name}: waiting for another build of it")
+                told = True
+            else:
+                yield
+                return
+        if job.stopping.wait(PATIENCE):
+            _check_stopping(job)
+
+
+def _check_stopping(job: Job) -> None:
+    if job.stopping.is_set():
+        raise AltostratusError("stopped")
+
+
+def _in_parallel(
+    tasks: Sequence[tuple[str, Callable[[], dict[str, Any]]]], job: Job, jobs: int
+) -> list[dict[str, Any]]:
+    """Run the tasks in threads; their results in order, or one error that names all failures."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = [pool.submit(task) for _, task in tasks]
+        try:
+            concurrent.futures.wait(futures)
+        except BaseException:
+            job.stopping.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            # A command may have been about to start when we looked.
+            while concurrent.futures.wait(futures, PATIENCE).not_done:
+                process.terminate_running()
+            raise
+    failures = [
+        (name, error)
+        for (name, _), future in zip(tasks, futures, strict=True)
+        if (error := future.exception())
+    ]
+    if failures:
+        raise _summary(failures, len(tasks))
+    return [future.result() for future in futures]
+
+
+def _summary(failures: Sequence[tuple[str, BaseException]], total: int) -> BaseException:
+    if len(failures) == 1:
+        return failures[0][1]
+    hints = [error.hint for _, error in failures if isinstance(error, AltostratusError)]
+    return AltostratusError(
+        f"{len(failures)} of {total} images failed\n"
+        + "\n".join(f"{name}: {error}" for name, error in failures),
+        "\n".join(dict.fromkeys(hint for hint in hints if hint)) or None,
+    )

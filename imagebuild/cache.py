@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cache of layers and images, by content key, on this machine.
+
+Below the root (``$ALTOSTRATUS_CACHE``, else the user's cache directory)::
+
+    layers/NAME/KEY.tar    KEY.json    a base layer, and its record
+    images/NAME/KEY.raw    KEY.json    a finished image (any extension), and its record
+    downloads/             packages    (imagebuild.downloads)
+    work/                  work in progress of running builds (imagebuild.workdir)
+
+A record is written last: what has none does not exist. It holds the inputs, so that the next build
+can say what changed. Nothing here is needed: it may be removed whenever no build is running.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imagebuild import files
+from imagebuild.recipes import Recipe
+
+LAYERS = "layers"
+IMAGES = "images"
+# The one in use, and the one before it: going back and forth between two branches costs nothing.
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in the cache."""
+
+    path: Path
+    """The tar archive or the image."""
+    record: Mapping[str, Any]
+    """What is known of it: name, key, inputs, size, mtime_ns, and what its builder added."""
+
+
+def default_root() -> Path:
+    """Return the root of the cache: ``$ALTOSTRATUS_CACHE`` or the user's cache directory."""
+    if chosen := os.environ.get("ALTOSTRATUS_CACHE"):
+        return Path(chosen).absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("altostratus")
+
+
+class Cache:
+    """Layers (``kind`` LAYERS) and images (IMAGES) below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        """Use ``root``, which need not exist yet."""
+        self.root = root
+        self.work = root / "work"
+        self.downloads = root / "downloads"
+
+    def lock(self, kind: str, name: str) -> contextlib.AbstractContextManager[None]:
+        """Keep others from building the same thing; BlockingIOError if someone does already."""
+        return files.lock(self.root / kind / name / ".lock", blocking=False)
+
+    def find(self, kind: str, recipe: Recipe) -> Entry | None:
+        """Return the entry of ``recipe``, None if it is absent or its file was touched since."""
+        record = _read(self.root / kind / recipe.name / f"{recipe.key}.json")
+        if record is None:
+            return None
+        path = self.root / kind / recipe.name / str(record.get("file"))
+        return Entry(path, record) if unchanged(path, record) else None
+
+    def last_inputs(self, kind: str, name: str) -> Mapping[str, str] | None:
+        """Return the inputs of the newest entry of ``name``; None if there never was one."""
+        records = sorted(
+            (self.root / kind / name).glob("*.json"), key=lambda path: path.stat().st_mtime_ns
+        )
+        newest = _read(records[-1]) if records else None
+        return newest.get("inputs") if newest else None
+
+    def store(self, kind: str, recipe: Recipe, made: Path, extra: Mapping[str, Any]) -> Entry:
+        """Move the file ``made`` (on the same file system) into the cache and record it.
+
+        Older entries of the same name go, but for the newest ones (KEPT). The file becomes
+        read-only, since outputs are hard links to it.
+        """
+        directory = self.root / kind / recipe.name
+        directory.mkdir(parents=True, exist_ok=True)
+        made.chmod(0o444)
+        files.flush(made)
+        status = made.stat()
+        path = directory / f"{recipe.key}{made.suffix}"
+        record = {
+            "name": recipe.name,
+            "key": recipe.key,
+            "file": path.name,
+            "size": status.st_size,
+            "mtime_ns": status.st_mtime_ns,
+            **extra,
+            "inputs": dict(recipe.inputs),
+        }
+        made.rename(path)
+        files.write_json(directory / f"{recipe.key}.json", record)
+        self._prune(directory)
+        return Entry(path, record)
+
+    def _prune(self, directory: Path) -> None:
+        records = sorted(
+            directory.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+        )
+        kept = {record.stem for record in records[:KEPT]}
+        for path in directory.iterdir():
+            if path.name.partition(".")[0] not in kept | {""}:
+                path.unlink()
+
+
+def unchanged(path: Path, record: Mapping[str, Any]) -> bool:
+    """Tell whether ``path`` is the file of ``record``: same size, not written to since."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (record.get("size"), record.get("mtime_ns"))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running diskimage-builder so that nothing of it outlives us.
+
+Every run has mount and process namespaces of its own: however it ends, its processes die with its
+first one (which dies with us), and its mounts with them. It sees a small ``/dev`` of its own, so
+that neither a careless hook nor a failed unmount can touch the machine's devices.
+"""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild import datafiles, process
+from imagebuild.errors import AltostratusError
+from imagebuild.recipes import Recipe
+
+# Hooks of elements in the layer below that every layer on top needs as well.
+INHERITED_HOOKS = ("environment.d", "pre-finalise.d", "finalise.d", "cleanup.d")
+
+# Free memory that a build in a tmpfs may want, in GiB: an image of 2 GiB and its packages.
+TMPFS_NEED = 5
+
+# Arguments: an empty directory, the command. diskimage-builder's output filter may still be writing
+# when its main process has failed, and would die with the process namespace: hence the pause.
+_ENTER = """
+set -eu
+new=$1
+shift
+mount -t tmpfs -o mode=0755 dev "$new"
+mkdir "$new/pts" "$new/shm"
+mknod -m 666 "$new/null" c 1 3
+mknod -m 666 "$new/zero" c 1 5
+mknod -m 666 "$new/full" c 1 7
+mknod -m 666 "$new/random" c 1 8
+mknod -m 666 "$new/urandom" c 1 9
+mknod -m 666 "$new/tty" c 5 0
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$new/pts"
+mount -t tmpfs -o mode=1777 shm "$new/shm"
+ln -s pts/ptmx "$new/ptmx"
+ln -s /proc/self/fd "$new/fd"
+ln -s fd/0 "$new/stdin"
+ln -s fd/1 "$new/stdout"
+ln -s fd/2 "$new/stderr"
+mount --move "$new" /dev
+"$@" || { code=$?; sleep 1; exit $code; }
+"""
+
+TAIL_LINES = 15
+
+# In the log, "... | dib-run-parts " precedes each.
+_TARGET = re.compile(r"dib-run-parts Target: (\S+)\.d$")
+_TIMED = re.compile(r"dib-run-parts \S+\s+(\d+\.\d+)$")
+# What disk-image-create does after a failure hides what failed.
+_TIDYING = re.compile(r"\| Unmount |State already cleaned")
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \| ")
+_END = re.compile(r"dib-run-parts -+ END PROFILING")
+
+_NO_SPACE = "make room on {work}, or set ALTOSTRATUS_CACHE to a larger disk"
+
+_CAUSES = {
+    "No space left on device": _NO_SPACE,
+    # apt's check before a download.
+    "You don't have enough free space": _NO_SPACE,
+    "Temporary failure resolving": "the mirror's name cannot be resolved: check the network and "
+    "/etc/resolv.conf",
+    "Failed to fetch": "a download failed: check the network and the apt configuration, then run "
+    "the same command again; what is downloaded is kept",
+    "Could not connect to": "the mirror is unreachable: check the network and apt's sources",
+    "No matching distribution found": "pip found no package: check the network and pip's "
+    "configuration",
+    "Unable to locate package": "the release has no such package: correct the element's "
+    "package-installs.yaml or pkg-map",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one run works."""
+
+    work: Path
+    """Work directory; everything in it goes away after the build."""
+    cache: Path
+    """Directory for downloads (DIB_IMAGE_CACHE), used by one run at a time."""
+    log: Path
+    """File that takes the output."""
+
+
+class PhaseTimes:
+    """Reads the seconds that each phase took from diskimage-builder's output, line by line."""
+
+    def __init__(self, report: Callable[[str, float], None]) -> None:
+        """Call ``report`` with the name and the seconds of each phase when it has ended."""
+        self.phases: dict[str, float] = {}
+        self._report = report
+        self._phase: str | None = None
+
+    def feed(self, line: str) -> None:
+        """Take the next line."""
+        line = line.rstrip()
+        if target := _TARGET.search(line):
+            self._phase = target[1]
+            self.phases.setdefault(self._phase, 0.0)
+        elif self._phase and (timed := _TIMED.search(line)):
+            self.phases[self._phase] += float(timed[1])
+        elif self._phase and _END.search(line):
+            self._report(self._phase, self.phases[self._phase])
+            self._phase = None
+
+
+def build_root(
+    recipe: Recipe,
+    parent: Path | None,
+    place: Place,
+    mirrors: Mapping[str, str],
+    report: Callable[[str, float], None],
+) -> tuple[Path, dict[str, float]]:
+    """Build the root of ``recipe`` and return its tar archive and the seconds of each phase.
+
+    ``parent`` is the archive of the layer below, None for a base. ``report`` hears of each phase.
+    Raises AltostratusError with the end of the log and, where it is known, what to do.
+    """
+    for name in ("tmp", "dev", "elements", "locks"):
+        (place.work / name).mkdir(exist_ok=True)
+    # Only what was resolved: of an element that hides another, diskimage-builder's
+    # package-installs-squash would take the packages of both.
+    for name, source in recipe.elements.items():
+        (place.work / "elements" / name).symlink_to(source)
+    environment = _environment(recipe, place, mirrors)
+    names = list(recipe.wanted)
+    if parent:
+        write_prebuilt_root(recipe, place.work / "elements")
+        environment["ALTOSTRATUS_PREBUILT_ROOT"] = str(parent)
+        names += ["prebuilt-root"]
+    command = ["disk-image-create", "-a", recipe.inputs["architecture"], "-n", "-t", "tar"]
+    command += ["-o", str(place.work / "root"), *names]
+    times = PhaseTimes(report)
+    try:
+        _run_isolated(command, environment, place, times.feed)
+    except process.CommandError as error:
+        raise explained(error, recipe.name, place) from error
+    return place.work / "root.tar", times.phases
+
+
+def write_prebuilt_root(recipe: Recipe, directory: Path) -> None:
+    """Write the element prebuilt-root, completed for ``recipe``, below ``directory``.
+
+    See elements/prebuilt-root/README.rst.
+    """
+    target = directory / "prebuilt-root"
+    shutil.copytree(datafiles.elements_path() / "prebuilt-root", target, dirs_exist_ok=True)
+    provides = ["operating-system", *recipe.inside]
+    (target / "element-provides").write_text("".join(f"{name}\n" for name in provides))
+    (target / "element-deps").write_text("".join(f"{name}\n" for name in recipe.again))
+    for source in recipe.inside.values():
+        for hooks in INHERITED_HOOKS:
+            if (source / hooks).is_dir():
+                shutil.copytree(source / hooks, target / hooks, dirs_exist_ok=True)
+
+
+def explained(error: process.CommandError, name: str, place: Place) -> AltostratusError:
+    """Return the error to show for a failed run: the end of its log, its likely cause as hint."""
+    log = place.log.read_text(errors="replace")
+    lines = [_STAMP.sub("", line) for line in log.splitlines() if not _TIDYING.search(line)]
+    tail = "\n".join(lines[-TAIL_LINES:])
+    hint = f"the whole log is {place.log}"
+    for sign, cause in _CAUSES.items():
+        if sign in log:
+            hint = f"{cause.format(work=place.work.parent)}; {hint}"
+            break
+    how = f"exit code {error.returncode}" if error.returncode is not None else error.message
+    return AltostratusError(f"building {name} failed ({how})\n{tail}", hint)
+
+
+def _run_isolated(
+    command: list[str],
+    environment: Mapping[str, str],
+    place: Place,
+    on_line: Callable[[str], None],
+) -> None:
+    namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
+    namespaces += ["--kill-child", "--mount-proc", "--"]
+    enter = ["bash", "-c", _ENTER, "enter", str(place.work / "dev")]
+    process.run(
+        [*namespaces, *enter, *command],
+        env=environment,
+        cwd=place.work,
+        log=place.log,
+        on_line=on_line,
+        die_with_parent=True,
+    )
+
+
+def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> dict[str, str]:
+    programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    temporary = str(place.work / "tmp")
+    return {
+        **mirrors,
+        **OPTIONS_OF_THE_RUN,
+        **recipe.options,
+        # How pip finds packages here; elements fetch wheels outside the image.
+        **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+        **({} if _memory_for_tmpfs() else {"DIB_NO_TMPFS": "1"}),
+        "PATH": ":".join([*programs, "/usr/sbin", "/sbin"]),
+        "USER": "root",
+        "ELEMENTS_PATH": str(place.work / "elements"),
+        "DIB_IMAGE_CACHE": str(place.cache),
+        "DIB_LOCKFILES": str(place.work / "locks"),
+        "TMP_DIR": temporary,
+        "TMPDIR": temporary,
+    }
+
+
+OPTIONS_OF_THE_RUN: Mapping[str, str] = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    # Only for the size of the disk image that the element directory-image does away with;
+    # diskimage-builder would spend seconds on working it out.
+    "DIB_IMAGE_SIZE": "1",
+    "OVERWRITE_OLD_IMAGE": "1",
+}
+"""Variables of a run that do not change its result."""
+
+
+def _memory_for_tmpfs() -> bool:
+    try:
+        meminfo = Path("/proc/meminfo").read_text()
+    except OSError:
+        return False
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE)
+    return available is not None and int(available[1]) >= TMPFS_NEED * 2**20

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distribution packages that builds have downloaded, for the builds to come.
+
+apt locks its archive directory, and diskimage-builder mounts one directory into every chroot: two
+runs at once need two directories (slots). What all have downloaded is kept in a pool; a slot starts
+with hard links to the pool. apt checks size and digest of every file that it finds there.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from imagebuild import files
+
+# Where diskimage-builder's element dpkg (root.d/50-shared-apt-cache) looks below DIB_IMAGE_CACHE.
+ARCHIVES = Path("apt/debian")
+
+
+@contextlib.contextmanager
+def download_slot(parent: Path) -> Iterator[Path]:
+    """Give a directory for DIB_IMAGE_CACHE below ``parent`` that nobody else uses meanwhile.
+
+    It holds all packages of the pool; what is new in it afterwards joins the pool, also after a
+    failure: the next attempt need not download it again.
+    """
+    pool = parent / "pool"
+    with _free_slot(parent) as slot:
+        archives = slot / ARCHIVES
+        for directory in (pool, archives):
+            directory.mkdir(parents=True, exist_ok=True)
+        _link_all(pool, archives)
+        try:
+            yield slot
+        finally:
+            _link_all(archives, pool)
+            with files.lock(parent / ".lock"):
+                _drop_superseded(pool)
+
+
+@contextlib.contextmanager
+def _free_slot(parent: Path) -> Iterator[Path]:
+    for number in itertools.count():
+        slot = parent / f"slot-{number}"
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(files.lock(slot / ".lock", blocking=False))
+            except BlockingIOError:
+                continue
+            yield slot
+            return
+
+
+def _link_all(source: Path, target: Path) -> None:
+    for package in source.glob("*.deb"):
+        # Another slot may put the same package there, or drop it.
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            os.link(package, target / package.name)
+
+
+def _drop_superseded(pool: Path) -> None:
+    """Keep the youngest version of each package: names are PACKAGE_VERSION_ARCHITECTURE.deb."""
+    newest: dict[tuple[str, str], Path] = {}
+    for package in sorted(pool.glob("*.deb"), key=lambda path: path.stat().st_mtime_ns):
+        name, _, rest = package.name.partition("_")
+        older = newest.get((name, rest.rpartition("_")[2]))
+        if older:
+            older.unlink(missing_ok=True)
+        newest[name, rest.rpartition("_")[2]] = package

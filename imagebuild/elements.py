@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""diskimage-builder elements: where they are, what they depend on, what they consist of."""
+
+import difflib
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from imagebuild import datafiles
+from imagebuild.errors import InputError
+
+EVERY_LAYER = frozenset(
+    {
+        "cache-url",
+        "dib-init-system",
+        "dib-python",
+        "dpkg",
+        "install-bin",
+        "install-static",
+        "install-types",
+        "manifests",
+        "modprobe",
+        "package-installs",
+        "pkg-map",
+        "source-repositories",
+        "svc-map",
+    }
+)
+"""Elements of diskimage-builder that act on the files of the other elements in the same run."""
+
+MARKER = "every-layer"
+"""An (empty) file of this name says that an element belongs to EVERY_LAYER too."""
+
+# Nothing that happens in a build depends on these.
+_IRRELEVANT = frozenset({"README.rst", "README.md", "service.yaml", "tests", "__pycache__"})
+
+
+def search_path() -> list[Path]:
+    """Return the directories to search for elements, first match first.
+
+    ``ELEMENTS_PATH`` (as diskimage-builder knows it) comes before the project's elements, and these
+    before diskimage-builder's.
+    """
+    import diskimage_builder.paths
+
+    own = os.environ.get("ELEMENTS_PATH", "")
+    return [
+        *(Path(part).absolute() for part in own.split(":") if part),
+        datafiles.elements_path(),
+        Path(diskimage_builder.paths.get_path("elements")),
+    ]
+
+
+def closure(names: Iterable[str], path: Sequence[Path]) -> dict[str, Path]:
+    """Return ``names`` and all elements that they need, as diskimage-builder resolves them.
+
+    Raises InputError when an element does not exist, is provided twice, or none of them provides an
+    operating system.
+    """
+    from diskimage_builder import element_dependencies
+
+    # It warns whenever an element hides another one, which is what ELEMENTS_PATH is for.
+    logging.getLogger("diskimage_builder").setLevel(logging.ERROR)
+    wanted = list(names)
+    try:
+        found = element_dependencies.get_elements(wanted, ":".join(map(str, path)))
+    except element_dependencies.MissingElementException as error:
+        raise InputError(f"{', '.join(wanted)}: {error}", _nearest(str(error), path)) from error
+    except element_dependencies.InvalidElementDir as error:
+        raise InputError(str(error).strip(), "correct ELEMENTS_PATH") from error
+    except (
+        element_dependencies.AlreadyProvidedException,
+        element_dependencies.MissingOSException,
+    ) as error:
+        reason = str(error) or "an element is listed although another one provides it"
+        raise InputError(f"elements {', '.join(wanted)} do not fit together: {reason}") from error
+    return {name: Path(directory) for name, directory in sorted(found)}
+
+
+def runs_in_every_layer(name: str, directory: Path) -> bool:
+    """Tell whether an element must run again in a layer on top of one that contains it."""
+    return name in EVERY_LAYER or (directory / MARKER).exists()
+
+
+def file_digests(elements: Mapping[str, Path]) -> dict[str, str]:
+    """Return ``element/file`` → digest of all files of ``elements`` that can influence a build."""
+    return {
+        f"{name}/{path.relative_to(directory)}": _digest(path)
+        for name, directory in elements.items()
+        for path in _files(directory)
+    }
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for entry in sorted(directory.iterdir()):
+        if entry.name in _IRRELEVANT or entry.suffix == ".pyc":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _files(entry)
+        else:
+            yield entry
+
+
+def _digest(path: Path) -> str:
+    # 20 bytes in hexadecimal: hundreds of these are kept beside each image.
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:40]
+    return f"{digest} executable" if os.access(path, os.X_OK) else digest
+
+
+def _nearest(message: str, path: Sequence[Path]) -> str | None:
+    missing = message.split("'")[1]
+    names = {entry.name for directory in path for entry in directory.iterdir() if entry.is_dir()}
+    close = difflib.get_close_matches(missing, names, n=1)
+    return f"did you mean {close[0]}?" if close else "ELEMENTS_PATH names further directories"

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image list: which images to build, of which elements, for which hypervisor type.
+
+``generate-stacks`` writes it (images.yaml); it is a small file that a person can also write::
+
+    images:
+      - name: overcloud-keystone-lxc
+        role: keystone
+        hypervisor: lxc
+        release: bookworm
+        elements: [keystone]
+        parameter: KeystoneImage
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from imagebuild.errors import InputError
+from imagebuild.hypervisors import HYPERVISORS
+
+# Also file names and arguments of programs: nothing that starts with a dash or leaves a directory.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to build."""
+
+    name: str
+    """Name in Glance, and of the file without its extension."""
+    role: str
+    """Role in the cloud file whose instances boot from it."""
+    hypervisor: str
+    """Hypervisor type (a name in HYPERVISORS)."""
+    release: str
+    """Distribution release inside, by its code name (bookworm)."""
+    elements: tuple[str, ...]
+    """diskimage-builder elements of its services; what every image needs is added."""
+    parameter: str | None = None
+    """Heat parameter that takes its id in Glance."""
+
+
+def read_images(path: Path) -> list[Image]:
+    """Return the images of the file ``path``; raises InputError naming everything that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the image list {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text: {error.reason}") from error
+    return parse_images(text, str(path))
+
+
+def parse_images(text: str, source: str) -> list[Image]:
+    """Return the images of an image list; ``source`` names it in the InputError."""
+    import yaml
+
+    try:
+        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not YAML: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        raise InputError(
+            f"{source}: not an image list: the key 'images' with a list is missing",
+            "generate-stacks writes such a file; for a cloud file use --cloud",
+        )
+    items = document["images"]
+    problems = [
+        f"{source}: images[{index}]: {problem}"
+        for index, item in enumerate(items)
+        for problem in _problems(item)
+    ]
+    names = [item.get("name") for item in items if isinstance(item, dict)]
+    problems += [
+        f"{source}: the name {name} is used more than once"
+        for name in sorted({name for name in names if isinstance(name, str)})
+        if names.count(name) > 1
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+    return [Image(**{**item, "elements": tuple(item["elements"])}) for item in items]
+
+
+def select(
+    images: Sequence[Image], hypervisors: Sequence[str] = (), roles: Sequence[str] = ()
+) -> list[Image]:
+    """Return the images of ``roles`` for the types ``hypervisors``; empty means all, as listed.
+
+    A type that the list does not have for a role gives an image like the listed one for that type.
+    Raises InputError for unknown roles and types, and for types that cannot be built yet.
+    """
+    known = {image.role for image in images}
+    unknown = sorted(set(roles) - known)
+    if unknown:
+        raise InputError(
+            f"no such role: {', '.join(unknown)}", f"the roles are {', '.join(sorted(known))}"
+        )
+    chosen = [image for image in images if not roles or image.role in roles]
+    if hypervisors:
+        retyped = [_for_type(image, kind) for image in chosen for kind in hypervisors]
+        chosen = list({image.name: image for image in retyped}.values())
+    _check_buildable(chosen)
+    return chosen
+
+
+def _for_type(image: Image, hypervisor: str) -> Image:
+    if image.hypervisor == hypervisor:
+        return image
+    stem = image.name.removesuffix(f"-{image.hypervisor}")
+    return replace(image, name=f"{stem}-{hypervisor}", hypervisor=hypervisor)
+
+
+def _check_buildable(images: Sequence[Image]) -> None:
+    unbuildable = {image.hypervisor for image in images if not _buildable(image.hypervisor)}
+    if unbuildable:
+        ready = ", ".join(name for name, row in HYPERVISORS.items() if row.buildable)
+        raise InputError(
+            f"images for {', '.join(sorted(unbuildable))} cannot be built yet",
+            f"types that can be built: {ready}",
+        )
+
+
+def _buildable(hypervisor: str) -> bool:
+    return hypervisor in HYPERVISORS and HYPERVISORS[hypervisor].buildable
+
+
+def _problems(item: Any) -> list[str]:
+    if not isinstance(item, dict):
+        return ["not a mapping"]
+    known = [field.name for field in fields(Image)]
+    problems = [f"unknown key {key!r}" for key in item if key not in known]
+    for key in ("name", "role", "hypervisor", "release"):
+        value = item.get(key)
+        if not isinstance(value, str) or not _NAME.fullmatch(value):
+            problems.append(f"{key} must be a name (letters, digits, '.', '_', '-'), is {value!r}")
+    hypervisor = item.get("hypervisor")
+    if isinstance(hypervisor, str) and hypervisor not in HYPERVISORS:
+        problems.append(f"unknown hypervisor type {hypervisor}; known: {', '.join(HYPERVISORS)}")
+    elements = item.get("elements")
+    if not isinstance(elements, list) or not all(
+        isinstance(name, str) and _NAME.fullmatch(name) for name in elements
+    ):
+        problems.append(f"elements must be a list of element names, is {elements!r}")
+    if not isinstance(item.get("parameter"), str | None):
+        problems.append(f"parameter must be a string, is {item['parameter']!r}")
+    return problems

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command load-image: image files into Glance, tagged for their hypervisor type."""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imagebuild.console import Progress, run_command
+from imagebuild.errors import InputError
+from imagebuild.hypervisors import HYPERVISORS
+
+# Glance's disk formats by file name extension, for files that build-images does not know.
+DISK_FORMATS = {"qcow2": "qcow2", "raw": "raw", "img": "raw", "iso": "iso", "vmdk": "vmdk"}
+
+# Glance refuses these as custom properties; they have options or are the service's own.
+RESERVED = frozenset(
+    {"id", "name", "status", "disk_format", "container_format", "checksum", "size"}
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run load-image with ``argv`` (None: the process's arguments); return the exit code."""
+    return run_command(_main, _parser(), argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="load-image",
+        description="Upload image files into Glance with the formats and properties of their "
+        "hypervisor type. What is there already is not sent again. Prints the ids.",
+        epilog="Credentials: OS_CLOUD with clouds.yaml, or OS_* variables.",
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="image file")
+    parser.add_argument(
+        "--hypervisor",
+        choices=list(HYPERVISORS),
+        metavar="TYPE",
+        help=f"hypervisor type of the images ({', '.join(HYPERVISORS)}; "
+        "default: what the manifest.json beside the file says)",
+    )
+    parser.add_argument("--name", help="name in Glance (default: the file's, without extension)")
+    parser.add_argument(
+        "--property",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="further image property; repeatable",
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="delete other images of exactly the same name"
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="load every image of this manifest.json (build-images writes it)",
+    )
+    parser.add_argument(
+        "--environment",
+        type=Path,
+        metavar="OUT.yaml",
+        help="with --manifest: write a Heat environment with the ids as parameters",
+    )
+    return parser
+
+
+def _main(args: argparse.Namespace) -> int:
+    _check(args)
+    from imagebuild import upload
+    from imagebuild.glance import Glance
+    from imagebuild.manifest import read_manifest
+
+    extra = _properties(args.property)
+    records = read_manifest(args.manifest) if args.manifest else {}
+    paths = [args.manifest.parent / r["file"] for r in records.values()] or args.files
+    uploads = [_upload(path, args, extra) for path in paths]
+    progress = Progress(args.quiet)
+    for item in uploads:
+        if not item.tagged:
+            progress.note(
+                f"warning: {item.name} has no hypervisor_type: Nova may start it on hosts of any "
+                "type (--hypervisor sets it)"
+            )
+    store = Glance()
+    ids = []
+    for item in uploads:
+        ids.append(upload.load(item, store, args.replace, progress))
+        print(ids[-1], flush=True)
+    if args.environment:
+        _write_environment(args.environment, list(records.values()), ids)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if bool(args.files) == bool(args.manifest):
+        raise InputError("give image files, or --manifest", "load-image --help explains")
+    if args.environment and not args.manifest:
+        raise InputError("--environment needs --manifest, which names the parameters")
+    if args.name and len(args.files) != 1:
+        raise InputError("--name is for one file")
+    missing = [str(path) for path in args.files if not path.is_file()]
+    if missing:
+        raise InputError(f"no such file: {', '.join(missing)}")
+
+
+def _properties(options: Sequence[str]) -> dict[str, str]:
+    properties = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][\w:.-]*", key) or key in RESERVED:
+            raise InputError(f"--property takes KEY=VALUE with a custom KEY, not {option!r}")
+        properties[key] = value
+    return properties
+
+
+def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> Any:
+    from imagebuild.cache import unchanged
+    from imagebuild.upload import Upload
+
+    record = _known(path)
+    if not path.is_file():
+        raise InputError(f"the manifest names a file that is missing: {path}", "run build-images")
+    kind = HYPERVISORS.get(args.hypervisor or record.get("hypervisor", ""))
+    properties = {**(kind.properties if kind else {}), **extra}
+    return Upload(
+        path=path,
+        name=args.name or record.get("name") or path.stem,
+        disk_format=kind.disk_format if kind else _disk_format(path),
+        container_format=kind.container_format if kind else "bare",
+        properties=properties,
+        digests={"sha512": record["sha512"]} if record and unchanged(path, record) else {},
+    )
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """Return what the manifest beside ``path`` says of it, or nothing."""
+    from imagebuild.manifest import published
+
+    records = published(path.parent).values()
+    return next((record for record in records if record["file"] == path.name), {})
+
+
+def _disk_format(path: Path) -> str:
+    try:
+        return DISK_FORMATS[path.suffix.removeprefix(".").lower()]
+    except KeyError:
+        raise InputError(
+            f"{path}: the name does not tell the disk format", "say which --hypervisor it is for"
+        ) from None
+
+
+def _write_environment(path: Path, records: Sequence[Mapping[str, Any]], ids: list[str]) -> None:
+    import yaml
+
+    from imagebuild.files import write_text
+
+    pairs = zip(records, ids, strict=True)
+    parameters = {record["parameter"]: found for record, found in pairs if record["parameter"]}
+    head = "# Written by load-image: the images of the roles, by their ids in Glance.\n"
+    write_text(path, head + yaml.safe_dump({"parameters": parameters}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``manifest.json``: what the images in an output directory are, for load-image and for people.
+
+One record per image: name, role, hypervisor, release, elements, file, size and digests, Glance's
+formats and properties, the Heat parameter for its id, the content key, packages, seconds per phase.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imagebuild import files
+from imagebuild.cache import Entry
+from imagebuild.errors import InputError
+from imagebuild.hypervisors import HYPERVISORS
+from imagebuild.images import Image
+
+FILE = "manifest.json"
+
+# What a cache record and a manifest record have in common.
+_FROM_CACHE = (
+    *("key", "size", "mtime_ns", "sha256", "sha512"),
+    *("package_count", "phases", "seconds", "built"),
+)
+
+
+def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of the manifest file ``path`` by image name.
+
+    Raises InputError when it is absent or not a manifest.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {record["name"]: record for record in document["images"]}
+    except FileNotFoundError as error:
+        raise InputError(f"there is no manifest {path}", "build-images writes it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a manifest of build-images: {error!r}") from error
+
+
+def published(directory: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of ``directory``'s manifest by image name; empty if it has none."""
+    return read_manifest(directory / FILE) if (directory / FILE).exists() else {}
+
+
+def publish(entry: Entry, image: Image, directory: Path) -> dict[str, Any]:
+    """Put a cached image with its package list into ``directory`` and return its new record.
+
+    The file is a hard link to the cached one where that is possible, else a copy. Other records of
+    the manifest stay, unless their file is gone.
+    """
+    record = _record(entry.record, image)
+    directory.mkdir(parents=True, exist_ok=True)
+    packages = {"image": image.name, "key": record["key"], "packages": entry.record["packages"]}
+    with files.lock(directory / ".lock"):
+        _place(entry.path, directory / record["file"])
+        files.write_json(directory / record["packages"], packages)
+        _rewrite(directory, record)
+    return record
+
+
+def refresh(image: Image, directory: Path) -> dict[str, Any]:
+    """Return the record of an up-to-date image, written anew if its role or parameter changed."""
+    with files.lock(directory / ".lock"):
+        old = published(directory)[image.name]
+        record = _record(old, image)
+        if record != old:
+            _rewrite(directory, record)
+    return record
+
+
+def _rewrite(directory: Path, record: Mapping[str, Any]) -> None:
+    records = {**published(directory), record["name"]: record}
+    present = [r for _, r in sorted(records.items()) if (directory / r["file"]).exists()]
+    files.write_json(directory / FILE, {"images": present})
+
+
+def _record(known: Mapping[str, Any], image: Image) -> dict[str, Any]:
+    kind = HYPERVISORS[image.hypervisor]
+    return {
+        "name": image.name,
+        "role": image.role,
+        "hypervisor": image.hypervisor,
+        "release": image.release,
+        "elements": list(image.elements),
+        "parameter": image.parameter,
+        "file": f"{image.name}.{kind.suffix}",
+        "format": kind.suffix,
+        "disk_format": kind.disk_format,
+        "container_format": kind.container_format,
+        "properties": kind.properties,
+        "packages": f"{image.name}.packages.json",
+        **{name: known[name] for name in _FROM_CACHE},
+    }
+
+
+def _place(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.new")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            # Another file system, or one without hard links.
+            _copy(source, temporary)
+        temporary.rename(target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    shutil.copystat(source, target)
+    files.flush(target)

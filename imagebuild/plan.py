@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images have to be built, and why. Reads caches and manifests, changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from imagebuild import elements, manifest, recipes
+from imagebuild.cache import IMAGES, LAYERS, Cache, unchanged
+from imagebuild.images import Image
+from imagebuild.recipes import Recipe
+
+
+class Action(StrEnum):
+    """What has to be done for a layer or an image."""
+
+    BUILD = "build"
+    CACHED = "cached"
+    """It is in the cache, and only has to be put into the output directory."""
+    CURRENT = "current"
+    """It is where it should be."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer or image, and what to do about it."""
+
+    recipe: Recipe
+    image: Image | None
+    """None for a base layer."""
+    action: Action
+    reasons: tuple[str, ...] = ()
+    """Why it has to be built; empty if it need not."""
+
+
+def make_plan(
+    images: Sequence[Image], cache: Cache, directory: Path, force: bool = False
+) -> list[Step]:
+    """Return the steps for ``images`` in the output ``directory``: base layers first.
+
+    ``force`` builds everything anew. Raises InputError for elements that do not exist or do not fit
+    together, before anything is built.
+    """
+    path = elements.search_path()
+    bases = {release: recipes.base_recipe(release, path) for release in _releases(images)}
+    there = manifest.published(directory)
+    steps = [
+        _image_step(
+            image,
+            recipes.image_recipe(image, bases[image.release], path),
+            cache,
+            directory / there[image.name]["file"] if image.name in there else None,
+            there.get(image.name, {}),
+            force,
+        )
+        for image in images
+    ]
+    needed = [step.image.release for step in steps if step.action is Action.BUILD and step.image]
+    return [_base_step(bases[r], cache, force) for r in dict.fromkeys(needed)] + steps
+
+
+def _releases(images: Sequence[Image]) -> list[str]:
+    return list(dict.fromkeys(image.release for image in images))
+
+
+def _base_step(recipe: Recipe, cache: Cache, force: bool) -> Step:
+    if not force and cache.find(LAYERS, recipe):
+        return Step(recipe, None, Action.CACHED)
+    return Step(recipe, None, Action.BUILD, _reasons(recipe, cache, LAYERS, force))
+
+
+def _image_step(
+    image: Image,
+    recipe: Recipe,
+    cache: Cache,
+    file: Path | None,
+    record: Mapping[str, Any],
+    force: bool,
+) -> Step:
+    if force:
+        return Step(recipe, image, Action.BUILD, _reasons(recipe, cache, IMAGES, force))
+    if file and record["key"] == recipe.key and unchanged(file, record):
+        return Step(recipe, image, Action.CURRENT)
+    if cache.find(IMAGES, recipe):
+        return Step(recipe, image, Action.CACHED)
+    return Step(recipe, image, Action.BUILD, _reasons(recipe, cache, IMAGES, force))
+
+
+def _reasons(recipe: Recipe, cache: Cache, kind: str, force: bool) -> tuple[str, ...]:
+    if force:
+        return ("forced",)
+    old = cache.last_inputs(kind, recipe.name)
+    if old is None:
+        return ("never built",)
+    return tuple(recipes.changes(old, recipe.inputs)) or ("its file is missing or was changed",)

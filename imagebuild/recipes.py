@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into a layer or an image, and the key that names the result. Pure: builds nothing.
+
+An image is made of two layers. The base (operating system and what every instance needs) is common
+to all roles and types of a distribution release; an image's own layer holds its services and what
+its hypervisor type wants. Everything that can change the result is an input; the key is their hash.
+What the distribution's mirror offers on the day is not: ``build-images --force`` fetches anew.
+"""
+
+import functools
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebuild import elements
+from imagebuild.hypervisors import HYPERVISORS
+from imagebuild.images import Image
+
+# Raise when the code of this package makes something else of the same inputs.
+FORMAT = "1"
+OPERATING_SYSTEM = "debian-minimal"
+BASE = "instance-base"
+ASSEMBLY = "directory-image"
+
+OPTIONS: Mapping[str, str] = {
+    # No ifupdown files: instances use systemd-networkd.
+    "DIB_APT_MINIMAL_CREATE_INTERFACES": "0",
+    "DIB_DEBOOTSTRAP_DEFAULT_LOCALE": "C.UTF-8",
+    # The element dib-python takes Python 2 on Debian unless told.
+    "DIB_PYTHON_VERSION": "3",
+}
+"""Variables of diskimage-builder and its elements that shape every image."""
+
+# Names that distributions give to what Python's platform.machine() returns.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run of diskimage-builder and everything that goes into it."""
+
+    name: str
+    """Name of the layer or image."""
+    release: str
+    """Distribution release by its code name."""
+    wanted: tuple[str, ...]
+    """Elements to ask for."""
+    elements: Mapping[str, Path]
+    """Every element that runs, with its directory."""
+    inside: Mapping[str, Path]
+    """Elements that the parent already contains, with their directories."""
+    again: tuple[str, ...]
+    """Elements of the parent that must run again in this layer."""
+    inputs: Mapping[str, str]
+    """Everything that can change the result, by a name that a person understands."""
+    parent: "Recipe | None" = None
+    """The layer below; None for a base."""
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Return the content key: 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.inputs, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Return the environment variables of the run that are inputs."""
+        prefix = "option "
+        return {k.removeprefix(prefix): v for k, v in self.inputs.items() if k.startswith(prefix)}
+
+
+def architecture() -> str:
+    """Return the architecture of this machine by its distribution name (amd64)."""
+    machine = platform.machine()
+    return ARCHITECTURES.get(machine, machine)
+
+
+def base_recipe(release: str, path: Sequence[Path]) -> Recipe:
+    """Return the recipe of the base layer of ``release``; ``path`` is where elements are sought."""
+    wanted = (OPERATING_SYSTEM, BASE, ASSEMBLY)
+    found = elements.closure(wanted, path)
+    inputs = _common_inputs(release) | elements.file_digests(found)
+    return Recipe(f"base-{release}", release, wanted, found, {}, (), inputs)
+
+
+def image_recipe(image: Image, base: Recipe, path: Sequence[Path]) -> Recipe:
+    """Return the recipe of ``image`` on top of ``base``.
+
+    Raises InputError when an element is missing or the elements do not fit together.
+    """
+    below = elements.closure(base.wanted, path)
+    kind = HYPERVISORS[image.hypervisor]
+    asked = (*image.elements, kind.target_element)
+    everything = elements.closure(dict.fromkeys((*base.wanted, *asked)), path)
+    again = {n for n, where in below.items() if elements.runs_in_every_layer(n, where)}
+    again |= {ASSEMBLY}
+    inside = {name: where for name, where in below.items() if name not in again}
+    wanted = tuple(name for name in dict.fromkeys(asked) if name not in inside)
+    running = {name: where for name, where in everything.items() if name not in inside}
+    inputs = {
+        **base.inputs,
+        **elements.file_digests(everything),
+        "elements": " ".join(sorted(everything)),
+        "elements that run again": " ".join(sorted(again)),
+        "image format": f"{kind.suffix} {kind.disk_format} for {kind.name}",
+    }
+    runs_again = tuple(sorted(again))
+    return Recipe(image.name, image.release, wanted, running, inside, runs_again, inputs, base)
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Say which inputs differ, in sorted order: ``glance/pkg-map changed``."""
+    verdicts = []
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            verdicts.append(f"{name} is new")
+        elif name not in new:
+            verdicts.append(f"{name} is gone")
+        elif old[name] != new[name]:
+            verdicts.append(f"{name} changed")
+    return verdicts
+
+
+def _common_inputs(release: str) -> dict[str, str]:
+    import importlib.metadata
+
+    return {
+        "build format": FORMAT,
+        "diskimage-builder version": importlib.metadata.version("diskimage-builder"),
+        "architecture": architecture(),
+        "option DIB_RELEASE": release,
+        **{f"option {name}": value for name, value in OPTIONS.items()},
+    }

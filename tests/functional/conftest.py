@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the functional tests share: they need root and use the real machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devtest import workspace
+from devtest.workspace import Workspace
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import snapshot
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needs_root() -> None:
+    assert os.geteuid() == 0, "the functional tests need root"
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory on a real file system (an upper layer cannot be everywhere)."""
+    directory = Path(tempfile.mkdtemp(prefix="altostratus-test-", dir="/var/tmp"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def small_root(scratch: Path) -> Path:
+    """A bare ext4 image with a minimal Debian and systemd."""
+    tar, root, image = scratch / "root.tar", scratch / "root", scratch / "root.ext4"
+    packages = "--include=systemd-sysv,dbus,iproute2"
+    mirror = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+    make = ["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", tar, mirror]
+    subprocess.run(make, check=True)
+    root.mkdir()
+    subprocess.run(["tar", "-C", root, "-xf", tar], check=True)
+    (root / "etc/machine-id").write_text("")
+    (root / "var/lib/mysql").mkdir()
+    (root / "var/lib/mysql/seed").write_text("from the image\n")
+    with image.open("wb") as stream:
+        stream.truncate(600 * 1024 * 1024)
+    command = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, image]
+    subprocess.run(command, check=True)
+    shutil.rmtree(root)
+    tar.unlink()
+    return image
+
+
+def devtest(*arguments: str, timeout: float = 2400) -> subprocess.CompletedProcess[str]:
+    """Run the command devtest; its messages go to the test's standard error."""
+    command = [sys.executable, "-m", "devtest.main", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="session")
+def before() -> snapshot.Snapshot:
+    """The machine before any undercloud was started."""
+    return snapshot.take()
+
+
+@pytest.fixture(scope="session")
+def state(before: snapshot.Snapshot) -> Iterator[Workspace]:
+    """The state directory of the tests' own clouds, destroyed at the end.
+
+    With ALTOSTRATUS_STATE set, that one instead, which stays (but for test_leftovers.py).
+    """
+    if os.environ.get("ALTOSTRATUS_STATE"):
+        yield workspace.find()
+        return
+    directory = tempfile.mkdtemp(prefix="altostratus-state-", dir="/var/tmp")
+    os.environ["ALTOSTRATUS_STATE"] = directory
+    yield workspace.find()
+    devtest("destroy")
+    shutil.rmtree(directory, ignore_errors=True)
+    del os.environ["ALTOSTRATUS_STATE"]
+
+
+@pytest.fixture(scope="session")
+def undercloud(state: Workspace) -> Workspace:
+    """A running undercloud; OS_CLIENT_CONFIG_FILE leads to its credentials."""
+    assert devtest("build").returncode == 0
+    assert devtest("undercloud", "start").returncode == 0
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
+    return state
+
+
+@pytest.fixture(scope="session")
+def overcloud(state: Workspace) -> Workspace:
+    """The default example, deployed and verified by ``devtest run``."""
+    done = devtest("run")
+    assert done.returncode == 0
+    assert f"export OS_CLIENT_CONFIG_FILE={state.clouds_yaml}" in done.stdout
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
+    return state

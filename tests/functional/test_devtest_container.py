@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The system container launcher with a small real root: start, stop, data, faults, leftovers."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import snapshot
+
+from devtest import container, processes
+from devtest.spec import Network, Spec
+from imagebuild.errors import AltostratusError
+
+NETWORK = Network("as-test", "10.77.7.1/30", "10.77.7.2/30", ("192.168.77.0/24",))
+
+
+@pytest.fixture
+def spec(scratch: Path, small_root: Path) -> Iterator[Spec]:
+    secret = scratch / "secret"
+    secret.write_text("hush\n")
+    state = scratch / "container"
+    described = Spec(
+        name="altostratus-test",
+        state=state,
+        image=small_root,
+        image_key="one",
+        network=NETWORK,
+        files={"/etc/hostname": "altostratus-test\n"},
+        secrets={"/var/lib/secret": str(secret)},
+        data=("/var/lib/mysql",),
+    )
+    others = (str(scratch), "/tmp/", "/var/tmp/")
+    before = snapshot.take(ignore=others)
+    yield described
+    container.stop(described, timeout=0)
+    assert not before.added(snapshot.take(ignore=others))
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def wait_for_systemd(spec: Spec) -> None:
+    for _ in range(150):
+        command = container.enter_command(spec, ["systemctl", "is-system-running"])
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.stdout.strip() == "running":
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"systemd is {done.stdout.strip()}: {container.tail(spec.console)}")
+
+
+def test_runs_systemd_with_the_given_files(spec: Spec) -> None:
+    assert container.start(spec)
+    wait_for_systemd(spec)
+    assert container.inside(spec, "hostname").strip() == "altostratus-test"
+    assert container.inside(spec, "cat", "/proc/1/comm").strip() == "systemd"
+    assert container.inside(spec, "stat", "-c", "%a", "/var/lib/secret").strip() == "600"
+    assert "systemd" in spec.console.read_text()
+    assert 0 < container.memory(spec) < 200 * 1024**2
+    assert container.start(spec) is False
+
+
+def test_host_reaches_it_through_the_link(spec: Spec) -> None:
+    container.start(spec)
+    # Nothing listens: a refusal is an answer, where no route gives a timeout.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((NETWORK.container, 5000), timeout=5)
+
+
+def test_restart_keeps_changes_and_a_new_image_keeps_data(spec: Spec) -> None:
+    container.start(spec)
+    container.inside(spec, "touch", "/root/changed")
+    container.inside(spec, "touch", "/var/lib/mysql/stored")
+    assert container.inside(spec, "cat", "/var/lib/mysql/seed") == "from the image\n"
+    container.stop(spec, timeout=20)
+    container.start(spec)
+    container.inside(spec, "test", "-e", "/root/changed")
+    container.stop(spec, timeout=0)
+
+    container.start(replace(spec, image_key="two"))
+    container.inside(spec, "test", "!", "-e", "/root/changed")
+    container.inside(spec, "test", "-e", "/var/lib/mysql/stored")
+
+
+def test_stop_is_orderly(spec: Spec) -> None:
+    container.start(spec)
+    wait_for_systemd(spec)
+    container.stop(spec, timeout=20)
+    assert "poweroff.target" in spec.console.read_text() or "Power" in spec.console.read_text()
+    assert container.pid(spec) is None
+    with pytest.raises(AltostratusError, match="does not run"):
+        container.enter_command(spec, ["true"])
+
+
+@pytest.mark.parametrize("victim", ["init", "supervisor"])
+def test_start_after_a_process_was_killed(spec: Spec, victim: str) -> None:
+    container.start(spec)
+    path = spec.init_pid if victim == "init" else spec.supervisor_pid
+    pid = processes.recorded(path)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    assert processes.wait_gone(pid, 5)
+    container.stop(spec, timeout=0)
+    assert container.start(spec)
+    wait_for_systemd(spec)
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
+def test_start_killed_at_any_moment_leaves_nothing_after_the_next(spec: Spec, delay: float) -> None:
+    code = (
+        "import sys; from pathlib import Path; from devtest import container; "
+        "from devtest.spec import load; container.start(load(Path(sys.argv[1])))"
+    )
+    path = spec.save()
+    starter = subprocess.Popen([sys.executable, "-c", code, path], start_new_session=True)
+    time.sleep(delay)
+    os.killpg(starter.pid, signal.SIGKILL)
+    starter.wait()
+    container.start(spec)
+    wait_for_systemd(spec)
+
+
+def test_loop_devices_of_its_files_are_freed(spec: Spec) -> None:
+    container.start(spec)
+    container.inside(spec, "truncate", "-s", "1M", "/var/lib/mysql/disk")
+    device = container.inside(spec, "losetup", "--find", "--show", "/var/lib/mysql/disk").strip()
+    container.stop(spec, timeout=0)
+    listed = subprocess.run(["losetup", "--list"], capture_output=True, text=True).stdout
+    assert f"{device} " not in listed
+
+
+def test_a_root_without_init_is_reported(spec: Spec, scratch: Path) -> None:
+    empty = scratch / "empty.ext4"
+    with empty.open("wb") as stream:
+        stream.truncate(8 * 1024 * 1024)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", empty], check=True)
+    with pytest.raises(AltostratusError, match="did not start"):
+        container.start(replace(spec, image=empty, image_key="empty"))
+    with pytest.raises(AltostratusError, match="did not start"):
+        container.start(replace(spec, image=scratch / "missing", image_key="missing"))

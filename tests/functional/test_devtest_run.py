@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole chain on this machine: run, use, change, fail, restart, run again."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import devtest
+
+from devtest import clouds, instances, stacks
+from devtest.workspace import Workspace
+from imagebuild import datafiles
+
+CLOUD = "overcloud"
+
+
+def openstack(*arguments: str) -> Any:
+    """Run the plain client as the printed instructions say and return its JSON."""
+    client = Path(sys.executable).with_name("openstack")
+    command = [client, *arguments, "-f", "json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    """Write the default example with one change to ``path``."""
+    text = (datafiles.examples_path() / "overcloud-lxc.yaml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def identities(workspace: Workspace) -> dict[str, str]:
+    connection = clouds.connect(workspace, "undercloud")
+    return {each.name: each.id for each in instances.of_cloud(connection, CLOUD)}
+
+
+def test_report_tells_every_step(overcloud: Workspace) -> None:
+    newest = sorted(overcloud.reports.glob("*.json"))[-1]
+    report = json.loads(newest.read_text())
+    assert report["outcome"] == "done"
+    names = [name for name, _ in report["steps"]]
+    for expected in ("start undercloud", "load images", "deploy overcloud", "verify overcloud"):
+        assert expected in names
+    # Without instances: 3 GiB are the figure to keep.
+    assert 0 < report["memory"] < 3 * 1024**3
+
+
+def test_both_clouds_answer_the_plain_client(overcloud: Workspace) -> None:
+    servers = openstack("--os-cloud", "undercloud", "server", "list")
+    assert {each["Name"] for each in servers} >= {"database-0", "keystone-0", "glance-0"}
+    assert openstack("--os-cloud", CLOUD, "token", "issue")["id"]
+    services = openstack("--os-cloud", CLOUD, "catalog", "list")
+    assert {"keystone", "glance"} <= {each["Name"] for each in services}
+
+
+def test_servers_sit_on_the_lxc_process_of_the_node(overcloud: Workspace) -> None:
+    connection = clouds.connect(overcloud, "undercloud")
+    for instance in instances.of_cloud(connection, CLOUD):
+        assert (instance.status, instance.host) == ("ACTIVE", "undercloud-lxc")
+        assert set(instance.addresses) == {"ctlplane", "internal"}
+
+
+def test_an_instance_is_entered_and_its_journal_read(overcloud: Workspace) -> None:
+    done = devtest("ssh", "keystone-0", "cat", "/proc/1/comm")
+    assert done.stdout == "systemd\n"
+    assert "os-collect-config" in devtest("logs", "keystone-0", "--lines", "2000").stdout
+    assert "keystone" in devtest("logs", "undercloud", "--lines", "2000").stdout
+    shown = devtest("status").stdout
+    assert "configuration applied" in shown
+    assert "glance-0" in shown
+
+
+def test_running_again_changes_nothing(overcloud: Workspace) -> None:
+    servers = identities(overcloud)
+    heat = stacks.client(clouds.connect(overcloud, "undercloud"))
+    updated = stacks.find(heat, CLOUD).updated_time
+    started = time.monotonic()
+    assert devtest("run").returncode == 0
+    assert identities(overcloud) == servers
+    assert stacks.find(heat, CLOUD).updated_time == updated
+    assert time.monotonic() - started < 120
+
+
+def test_a_changed_key_reaches_the_service(overcloud: Workspace, tmp_path: Path) -> None:
+    servers = identities(overcloud)
+    file = changed(
+        tmp_path / "cloud.yaml",
+        "services: [memcached]\n",
+        "services: [memcached]\n    config: {memcached: {memory_mb: 96}}\n",
+    )
+    assert devtest("run", "--cloud", str(file)).returncode == 0
+    assert identities(overcloud) == servers
+    shown = devtest("ssh", "memcached-0", "pgrep", "-a", "memcached").stdout
+    assert (
+        "-m 96" in shown or "96" in devtest("ssh", "memcached-0", "cat /etc/memcached.conf").stdout
+    )
+
+
+def test_a_failing_instance_is_named_at_once(
+    overcloud: Workspace, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A database that wants more memory than any machine has does not start."""
+    file = tmp_path / "broken.yaml"
+    text = (datafiles.examples_path() / "overcloud-lxc-combined.yaml").read_text()
+    text = text.replace("name: overcloud-combined", "name: broken").replace(
+        "  controller:", "  odd:"
+    )
+    broken = "[mariadb]\n    config: {mariadb: {buffer_pool_mb: 900000000}}"
+    file.write_text(text.replace("[mariadb, memcached, keystone, glance]", broken))
+    started = time.monotonic()
+    done = devtest("run", "--cloud", str(file))
+    said = capfd.readouterr().err
+    heat = stacks.client(clouds.connect(overcloud, "undercloud"))
+    stacks.delete(heat, "broken")
+    assert done.returncode == 1
+    assert "odd-0: post-configure.d/" in said
+    assert "mariadb" in said
+    assert time.monotonic() - started < 300
+
+
+def test_the_combined_variant_lives_beside_it(overcloud: Workspace) -> None:
+    example = datafiles.examples_path() / "overcloud-lxc-combined.yaml"
+    assert devtest("run", "--cloud", str(example)).returncode == 0
+    assert openstack("--os-cloud", "overcloud-combined", "token", "issue")["id"]
+    assert openstack("--os-cloud", CLOUD, "token", "issue")["id"]
+
+
+def test_a_restart_keeps_everything(overcloud: Workspace) -> None:
+    servers = identities(overcloud)
+    images = {each["ID"] for each in openstack("--os-cloud", "undercloud", "image", "list")}
+    assert devtest("undercloud", "stop").returncode == 0
+    assert devtest("undercloud", "status").stdout == "undercloud: stopped\n"
+    assert devtest("undercloud", "start").returncode == 0
+    assert identities(overcloud) == servers
+    assert images == {each["ID"] for each in openstack("--os-cloud", "undercloud", "image", "list")}
+    for _ in range(60):
+        done = devtest("verify")
+        if done.returncode == 0:
+            return
+        time.sleep(2)
+    raise AssertionError("the overcloud did not come back")

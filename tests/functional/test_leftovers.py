@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``devtest destroy`` leaves nothing behind outside the cache, whatever happened before."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import snapshot
+from conftest import devtest
+
+from devtest.workspace import Workspace
+
+
+def nothing_left(before: snapshot.Snapshot, workspace: Workspace) -> None:
+    assert not workspace.state.exists()
+    ignored = (str(workspace.cache), str(workspace.state))
+    added = before.added(snapshot.take(ignore=ignored))
+    # pytest's and our own directories.
+    files = [name for name in added.pop("files", []) if "pytest" not in name]
+    files = [name for name in files if not name.startswith("/var/tmp/altostratus-test-")]
+    assert not added
+    assert not files
+
+
+def test_destroy_after_a_deployment(before: snapshot.Snapshot, overcloud: Workspace) -> None:
+    assert devtest("destroy").returncode == 0
+    nothing_left(before, overcloud)
+    # With nothing there it has nothing to do.
+    assert devtest("destroy").returncode == 0
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 12, 30, 60, 90])
+def test_destroy_after_a_run_was_killed(
+    before: snapshot.Snapshot, state: Workspace, seconds: float
+) -> None:
+    command = [sys.executable, "-m", "devtest.main", "run"]
+    run = subprocess.Popen(command, start_new_session=True)
+    time.sleep(seconds)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert devtest("destroy").returncode == 0
+    nothing_left(before, state)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so(
+    before: snapshot.Snapshot, state: Workspace, signum: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "devtest.main", "run"]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(8)
+    run.send_signal(signum)
+    _, said = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "error: interrupted" in said
+    assert devtest("destroy").returncode == 0
+    nothing_left(before, state)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of devtest: help of every command, exit codes, nothing touched by bad input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devtest import main
+
+COMMANDS = (
+    *("run", "build", "load", "deploy", "verify", "status", "ssh", "logs", "destroy", "doctor"),
+    *("undercloud", "undercloud start", "undercloud stop", "undercloud status", "undercloud enter"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main.main([*command.split(), "--help"])
+    assert left.value.code == 0
+    assert "usage: devtest" in capsys.readouterr().out
+
+
+def test_help_loads_no_openstack_client() -> None:
+    code = (
+        "import sys, contextlib, io\n"
+        "from devtest.main import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])\n"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in "
+        "('openstack', 'heatclient', 'yaml', 'keystoneauth1', 'generator')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("argv", [[], ["frobnicate"], ["undercloud"], ["ssh"], ["logs", "--lines"]])
+def test_wrong_arguments_exit_with_2(argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main.main(argv)
+    assert left.value.code == 2
+
+
+def test_bad_cloud_file_exits_with_2_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_STATE", str(tmp_path / "state"))
+    cloud = tmp_path / "cloud.yaml"
+    cloud.write_text("name: x\nroles: {a: {services: [keystonee]}}\n")
+    assert main.main(["run", "--cloud", str(cloud)]) == 2
+    assert f"{cloud}:2:" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
+def test_stopped_undercloud_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_STATE", str(tmp_path))
+    assert main.main(["undercloud", "status"]) == 1
+    assert capsys.readouterr().out == "undercloud: stopped\n"
+    assert main.main(["undercloud", "enter"]) == 1
+    assert "does not run" in capsys.readouterr().err
+    assert main.main(["ssh", "keystone-0"]) == 1
+    assert "not deployed here" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of devtest that need neither root nor a cloud."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from devtest import cgroups, clouds, doctor, instances, processes, report, spec, stacks, undercloud
+from devtest.workspace import Workspace, find
+from imagebuild.errors import AltostratusError
+
+MIXED = """\
+9:name=systemd:/
+3:cpu,cpuacct:/user.slice/shell
+0::/
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "state", tmp_path / "cache")
+
+
+def undercloud_files(workspace: Workspace) -> None:
+    stacks_directory, images = workspace.stacks("undercloud"), workspace.images("undercloud")
+    (stacks_directory / "metadata").mkdir(parents=True)
+    images.mkdir(parents=True)
+    image = {"name": "u", "role": "undercloud", "file": "u.raw", "sha256": "ab" * 32}
+    (images / "manifest.json").write_text(json.dumps({"images": [image]}))
+    networks = {"networks": [{"name": "ctlplane", "cidr": "192.168.24.0/24"}]}
+    (stacks_directory / "networks.json").write_text(json.dumps(networks))
+    metadata = {"keystone": {"host": "192.168.24.1"}}
+    (stacks_directory / "metadata/undercloud.json").write_text(json.dumps(metadata))
+    secrets = {"parameters": {"KeystoneAdminPassword": "canary"}}
+    (stacks_directory / "secrets.yaml").write_text(yaml.safe_dump(secrets))
+
+
+def test_workspace_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_STATE", str(tmp_path / "s"))
+    monkeypatch.setenv("ALTOSTRATUS_CACHE", str(tmp_path / "c"))
+    assert find() == Workspace(tmp_path / "s", tmp_path / "c")
+
+
+def test_hierarchies_of_a_mixed_host() -> None:
+    found = cgroups.hierarchies(MIXED)
+    assert [entry.folder for entry in found] == ["systemd", "cpu,cpuacct", "unified"]
+    assert found[1].path == "/user.slice/shell"
+
+
+def test_members_are_found_by_recorded_path(tmp_path: Path) -> None:
+    record = tmp_path / "cgroups.json"
+    assert cgroups.members(record) == []
+    own = [[entry.controllers, entry.path] for entry in cgroups.hierarchies()]
+    record.write_text(json.dumps(own))
+    assert os.getpid() in cgroups.members(record)
+    record.write_text(json.dumps([[controllers, "/nowhere"] for controllers, _ in own]))
+    assert cgroups.members(record) == []
+
+
+def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    processes.record(path)
+    assert processes.recorded(path) == os.getpid()
+    pid, started = path.read_text().split()
+    path.write_text(f"{pid} {int(started) + 1}\n")
+    assert processes.recorded(path) is None
+    path.write_text("")
+    assert processes.recorded(path) is None
+
+
+def test_spec_survives_the_file(workspace: Workspace) -> None:
+    undercloud_files(workspace)
+    described = undercloud.describe(workspace)
+    assert spec.load(described.save()) == described
+    assert described.network.routes == ("192.168.24.0/24",)
+    assert described.network.gateway == "10.77.0.1"
+    assert undercloud.current(workspace) == described
+    assert "canary" not in (workspace.container / "spec.json").read_text()
+
+
+def test_undercloud_needs_its_files(workspace: Workspace) -> None:
+    with pytest.raises(AltostratusError, match="manifest.json is missing"):
+        undercloud.describe(workspace)
+    assert undercloud.current(workspace).name == "altostratus"
+
+
+def test_failure_names_script_and_lines() -> None:
+    report_ = {"script": "post-configure.d/20-keystone", "log": ["one", "two"]}
+    error = undercloud.failure(report_)
+    assert error.message == "the undercloud: post-configure.d/20-keystone failed:\none\ntwo"
+
+
+def test_clouds_yaml_is_private_and_complete(workspace: Workspace) -> None:
+    undercloud_files(workspace)
+    clouds.register(workspace, "undercloud", "192.168.24.1")
+    assert stat.S_IMODE(workspace.clouds_yaml.stat().st_mode) == 0o600
+    content = yaml.safe_load(workspace.clouds_yaml.read_text())["clouds"]["undercloud"]
+    assert content["auth"]["auth_url"] == "http://192.168.24.1:5000/v3"
+    assert content["auth"]["password"] == "canary"
+    assert clouds.known(workspace) == ["undercloud"]
+    with pytest.raises(AltostratusError, match="not deployed"):
+        clouds.connect(workspace, "overcloud")
+
+
+def server(name: str, cloud: str) -> Any:
+    return SimpleNamespace(
+        name=name,
+        id=f"{cloud}-{name}",
+        metadata={"cloud": cloud, "role": name.partition("-")[0]},
+        status="ACTIVE",
+        compute_host="undercloud-lxc",
+        addresses={"ctlplane": [{"version": 4, "addr": "192.168.24.101"}]},
+        fault=None,
+    )
+
+
+class FakeNova:
+    """The servers of two clouds, as openstacksdk shows them."""
+
+    compute = SimpleNamespace(
+        servers=lambda all_projects: [server("a-0", "x"), server("a-0", "y"), server("b-0", "y")]
+    )
+
+
+def test_instances_are_found_by_name_and_cloud() -> None:
+    nova: Any = FakeNova()
+    assert instances.find(nova, "b-0").id == "y-b-0"
+    assert instances.find(nova, "x/a-0").id == "x-a-0"
+    assert [each.name for each in instances.of_cloud(nova, "y")] == ["a-0", "b-0"]
+    with pytest.raises(AltostratusError, match="several instances"):
+        instances.find(nova, "a-0")
+    with pytest.raises(AltostratusError, match="no instance is called c-0"):
+        instances.find(nova, "c-0")
+
+
+def test_ssh_goes_to_the_control_plane_address(workspace: Workspace) -> None:
+    nova: Any = FakeNova()
+    instance = instances.find(nova, "b-0")
+    command = instances.ssh_command(workspace, instance, ["uptime"])
+    assert command[-2:] == ["debian@192.168.24.101", "uptime"]
+    assert f"-oIdentityFile={workspace.key}" in command
+
+
+def test_fingerprint_follows_every_input(tmp_path: Path) -> None:
+    template, environment = tmp_path / "t.yaml", tmp_path / "e.yaml"
+    template.write_text("heat_template_version: '2021-04-16'\n")
+    environment.write_text("parameters: {A: one}\n")
+    first = stacks.fingerprint(stacks.compose(template, [environment]))
+    assert first == stacks.fingerprint(stacks.compose(template, [environment]))
+    environment.write_text("parameters: {A: two}\n")
+    assert first != stacks.fingerprint(stacks.compose(template, [environment]))
+
+
+def test_later_environments_win(tmp_path: Path) -> None:
+    template = tmp_path / "t.yaml"
+    template.write_text("heat_template_version: '2021-04-16'\n")
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"parameters: {{A: {name}}}\n")
+    request = stacks.compose(template, [tmp_path / "one", tmp_path / "two"])
+    assert request["environment"]["parameters"] == {"A": "two"}
+
+
+def test_report_and_table(tmp_path: Path) -> None:
+    done = report.Report(cloud="overcloud")
+    done.finish("done", [("build", 1.25)])
+    saved = json.loads(done.save(tmp_path).read_text())
+    assert saved["outcome"] == "done"
+    assert saved["steps"] == [["build", 1.25]]
+    assert len(saved["load"]) == 2
+    assert report.table([("build", 1.25)], ("step", "seconds")) == ("step   seconds\nbuild  1.2\n")
+
+
+def test_doctor_names_the_missing_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "COMMANDS", {"no-such-command": "some-package"})
+    findings = list(doctor._commands())
+    assert [(each.good, each.hint) for each in findings] == [(False, "install some-package")]
+
+
+def test_doctor_judges_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "MEMORY", 1 << 60)
+    assert not doctor._memory().good
+    assert doctor._disk("disk", tmp_path / "not" / "there", 1).good
+    assert not doctor._disk("disk", tmp_path, 1 << 60).good

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a stack is created, updated, made anew or left alone; how events become an error."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from heatclient.exc import HTTPNotFound
+
+from devtest import deploy, stacks, verify
+from devtest.instances import Instance
+from devtest.workspace import Workspace
+from imagebuild.console import Progress
+from imagebuild.errors import AltostratusError
+
+REQUEST = {"template": {"a": 1}, "environment": {}, "environment_files": [], "files": {}}
+
+
+def event(number: int, status: str, physical: str = "") -> SimpleNamespace:
+    return SimpleNamespace(
+        id=f"e{number}",
+        resource_name="server",
+        resource_status=status,
+        resource_status_reason="because",
+        physical_resource_id=physical,
+    )
+
+
+class FakeHeat:
+    """One stack and what was asked of Heat; shaped as python-heatclient."""
+
+    def __init__(self, status: str | None, tags: list[str], events: list[Any]) -> None:
+        self.status, self.tags, self.listed = status, tags, events
+        self.calls: list[str] = []
+        self.stacks = self
+        self.events = SimpleNamespace(list=self._events)
+        self.software_deployments = SimpleNamespace(
+            list=lambda: [SimpleNamespace(id="d1", server_id="s1")],
+            get=lambda _: SimpleNamespace(output_values={"deploy_stderr": "line\nmariadb is ill"}),
+        )
+
+    def get(self, name: str, resolve_outputs: bool) -> Any:
+        if self.status is None:
+            raise HTTPNotFound
+        return SimpleNamespace(
+            id="stack", stack_status=self.status, stack_status_reason="", tags=self.tags
+        )
+
+    def create(self, **fields: Any) -> None:
+        self.calls.append("create")
+        self.status = "CREATE_COMPLETE"
+
+    def update(self, identity: str, **fields: Any) -> None:
+        self.calls.append("update")
+        self.status = "UPDATE_COMPLETE"
+
+    def delete(self, identity: str) -> None:
+        self.calls.append("delete")
+        self.status = None
+
+    def _events(self, name: str, **arguments: Any) -> list[Any]:
+        return self.listed
+
+
+SAME = [stacks.fingerprint(REQUEST)]
+
+
+@pytest.mark.parametrize(
+    ("status", "tags", "events", "calls"),
+    [
+        (None, [], [], ["create"]),
+        ("CREATE_COMPLETE", SAME, [], []),
+        ("UPDATE_COMPLETE", SAME, [], []),
+        ("CREATE_COMPLETE", ["other"], [], ["update"]),
+        ("UPDATE_FAILED", SAME, [], ["update"]),
+        ("UPDATE_IN_PROGRESS", SAME, [], ["update"]),
+        ("CREATE_FAILED", SAME, [], ["delete", "create"]),
+        ("DELETE_FAILED", SAME, [], ["delete", "create"]),
+        ("CREATE_IN_PROGRESS", SAME, [event(1, "CREATE_COMPLETE")], []),
+        ("CREATE_IN_PROGRESS", ["other"], [event(1, "CREATE_COMPLETE")], ["update"]),
+        ("CREATE_IN_PROGRESS", SAME, [event(1, "CREATE_FAILED")], ["delete", "create"]),
+    ],
+)
+def test_what_a_stack_needs(
+    status: str | None, tags: list[str], events: list[Any], calls: list[str]
+) -> None:
+    heat = FakeHeat(status, tags, events)
+    stacks.apply(heat, "overcloud", REQUEST, timeout=60)
+    assert heat.calls == calls
+
+
+def test_following_ends_with_the_stack() -> None:
+    heat = FakeHeat("CREATE_COMPLETE", [], [event(1, "CREATE_COMPLETE")])
+    batches = list(stacks.follow(heat, "overcloud", "", timeout=60))
+    assert [each.id for batch in batches for each in batch] == ["e1"]
+    heat.status = "CREATE_FAILED"
+    with pytest.raises(AltostratusError, match="is CREATE_FAILED"):
+        list(stacks.follow(heat, "overcloud", "", timeout=60))
+    heat.status = "CREATE_IN_PROGRESS"
+    with pytest.raises(TimeoutError):
+        list(stacks.follow(heat, "overcloud", "", timeout=-1))
+
+
+def instance(status: str = "ACTIVE", host: str = "undercloud-lxc") -> Instance:
+    return Instance("database-0", "s1", "overcloud", "database", status, host, {})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("physical", "message"),
+    [
+        ("d1", "database-0: its configuration failed:\nline\nmariadb is ill"),
+        ("s1", "database-0: the server failed: because"),
+        ("", "overcloud: server CREATE_FAILED: because"),
+    ],
+)
+def test_a_failure_names_the_instance(
+    physical: str, message: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devtest.instances.list_instances", lambda _: [instance()])
+    heat = FakeHeat("CREATE_IN_PROGRESS", [], [event(1, "CREATE_FAILED", physical)])
+    [found] = stacks.events(heat, "overcloud", "")
+    assert found.failed
+    nova: Any = None
+    assert deploy.explain(workspace, nova, heat, "overcloud", found).message == message
+
+
+def deployed(workspace: Workspace, *members: Instance) -> verify.Deployed:
+    nova: Any = None
+    kinds = {each.name: "lxc" for each in members}
+    return verify.Deployed(workspace, nova, "overcloud", frozenset({"nova"}), members, kinds)
+
+
+def test_placement_is_judged_by_the_type(workspace: Workspace) -> None:
+    verify.placed(deployed(workspace, instance()))
+    for wrong in (instance(host="undercloud-kvm"), instance(status="ERROR"), instance(host="")):
+        with pytest.raises(AltostratusError, match="not ACTIVE on a host"):
+            verify.placed(deployed(workspace, wrong))
+
+
+def test_checks_follow_the_services(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    checks = [
+        verify.Check(name, service, lambda _, name=name: ran.append(name))
+        for name, service in (("all", ""), ("images", "glance"), ("servers", "nova"))
+    ]
+    monkeypatch.setattr(verify, "CHECKS", checks)
+    assert verify.verify(deployed(workspace, instance()), Progress(quiet=True)) == ran
+    assert ran == ["all", "servers"]
+    with pytest.raises(AltostratusError, match="has no instance"):
+        verify.verify(deployed(workspace), Progress(quiet=True))

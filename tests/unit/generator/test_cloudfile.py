@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every check of cloud files: what is said, and where."""
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from generator import cloudfile, contracts
+from generator.cloud import Cloud, Flavor
+from generator.contract import Contracts
+from generator.problems import InvalidInputError
+from imagebuild.datafiles import elements_path, examples_path
+
+GOOD = """\
+name: test
+hypervisors: [lxc]
+networks:
+  ctlplane: {cidr: 192.168.24.0/24, gateway: 192.168.24.1, pool: [192.168.24.10, 192.168.24.20]}
+  internal: {vlan: 201, cidr: 172.16.2.0/24}
+roles:
+  database:
+    services: [mariadb, memcached]
+  api:
+    services: [keystone, glance]
+    count: 2
+    networks: [ctlplane]
+"""
+
+
+def problems(text: str, services: Contracts) -> list[str]:
+    with pytest.raises(InvalidInputError) as error:
+        cloudfile.parse(text.encode(), "f", services)
+    return [str(one) for one in error.value.problems]
+
+
+def read(text: str, services: Contracts) -> Cloud:
+    return cloudfile.parse(text.encode(), "f", services)
+
+
+def test_model(services: Contracts) -> None:
+    cloud = read(GOOD, services)
+    assert (cloud.release, cloud.distribution) == ("zed", "bookworm")
+    assert (cloud.service_network, cloud.public_network) == ("ctlplane", "ctlplane")
+    internal = cloud.networks["internal"]
+    assert (internal.type, internal.vlan, internal.physical_network) == ("vlan", 201, "ctlplane")
+    assert internal.cidr == IPv4Network("172.16.2.0/24")
+    assert internal.pool == (IPv4Address("172.16.2.1"), IPv4Address("172.16.2.254"))
+    assert internal.dhcp and internal.gateway is None
+    database, api = cloud.roles["database"], cloud.roles["api"]
+    assert database.hypervisor == "lxc"
+    assert database.networks == ("ctlplane", "internal")
+    assert database.flavor == Flavor(ram=1024, vcpus=1, disk=4)
+    assert [api.instance(index) for index in range(api.count)] == ["api-0", "api-1"]
+    assert api.networks == ("ctlplane",)
+
+
+def test_a_default_pool_leaves_the_gateway_out(services: Contracts) -> None:
+    text = GOOD.replace("172.16.2.0/24}", "172.16.2.0/24, gateway: 172.16.2.254}")
+    assert str(read(text, services).networks["internal"].pool[1]) == "172.16.2.253"
+
+
+def test_groups_and_removal(services: Contracts) -> None:
+    text = GOOD.replace("[keystone, glance]", "[control, -glance]")
+    assert read(text, services).roles["api"].services == ("keystone",)
+
+
+def test_config_is_flattened_and_a_role_wins(services: Contracts) -> None:
+    text = GOOD + "    config: {keystone: {threads: 2}}\nconfig: {keystone: {threads: 9}}\n"
+    cloud = read(text, services)
+    assert cloud.roles["api"].config == {"keystone.threads": 2}
+    assert cloud.roles["database"].config == {}
+
+
+def test_a_single_instance_with_fixed_addresses_has_the_name_of_its_role(
+    services: Contracts,
+) -> None:
+    text = GOOD.replace(
+        "[mariadb, memcached]",
+        "[mariadb, memcached]\n    addresses: {ctlplane: [192.168.24.5], internal: [172.16.2.0]}",
+    )
+    text = text.replace("172.16.2.0]", "172.16.2.9]").replace(
+        "16.2.0/24}", "16.2.0/24, pool: [172.16.2.10, 172.16.2.99]}"
+    )
+    assert read(text, services).roles["database"].instance(0) == "database"
+
+
+@pytest.mark.parametrize("path", sorted(examples_path().glob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_are_valid(path: Path) -> None:
+    assert cloudfile.load(path, contracts.load(elements_path())).roles
+
+
+# (what to replace, by what, the one problem expected)
+CASES = [
+    # Form
+    ("name: test", "nmae: test", "f:1:1: cloud file: 'name' is missing"),
+    ("name: test", "name: Test", "f:1:7: name: 'Test' is not a name of at most 40"),
+    ("name: test", "name: test\nrelease: pike", "f:2:10: release: 'pike' is unknown"),
+    ("count: 2", "count: two", "f:11:12: count: 'two' is not a whole number"),
+    ("count: 2", "count: 0", "f:11:12: count: 0 is less than 1"),
+    ("count: 2", "count: true", "f:11:12: count: true is not a whole number"),
+    ("count: 2", "cuont: 2", "f:11:5: unknown key 'cuont'\n    hint: did you mean 'count'?"),
+    ("[lxc]", "[lcx]", "f:2:15: hypervisors: 'lcx' is unknown\n    hint: did you mean 'lxc'?"),
+    ("[lxc]", "[]", "f:2:14: hypervisors: 0 items where at least 1 are needed"),
+    ("vlan: 201", "vlan: 4095", "f:5:20: vlan: 4095 is more than 4094"),
+    ("cidr: 172.16.2.0/24", "cidr: 172.16.2/24", "f:5:31: cidr: '172.16.2/24' is not an IPv4 netw"),
+    ("  api:", "  API:", "f:9:3: roles: 'API' is not a name of at most"),
+    (
+        "count: 2",
+        "services: [mariadb]",
+        "f:11:5: duplicate key 'services'\n    hint: it is already",
+    ),
+    ("    count: 2", "\tcount: 2", "f:11:1: not YAML: found character that cannot start any token"),
+    # Networks
+    ("172.16.2.0/24", "172.16.2.1/24", "f:5:31: cidr: 172.16.2.1/24 is an address\n    hint: the"),
+    ("172.16.2.0/24", "192.168.24.128/25", "f:5:31: cidr: 192.168.24.128/25 overlaps 192.168.24.0"),
+    ("vlan: 201", "type: vlan", "f:5:20: type: a vlan network needs an id"),
+    ("vlan: 201", "vlan: 201, type: flat", "f:5:31: type: a flat network has no vlan"),
+    ("vlan: 201, ", "", "f:5:13: physical network 'ctlplane' has the flat network 'ctlplane'"),
+    ("  ctlplane: {", "  ctlplane: {vlan: 201, ", "f:5:20: vlan: 201 is already that of network"),
+    ("gateway: 192.168.24.1,", "gateway: 192.168.25.1,", "f:4:46: gateway: 192.168.25.1 is not an"),
+    ("gateway: 192.168.24.1,", "gateway: 192.168.24.0,", "f:4:46: gateway: 192.168.24.0 is not an"),
+    (
+        "gateway: 192.168.24.1,",
+        "gateway: 192.168.24.15,",
+        "f:4:67: pool: the gateway 192.168.24.15",
+    ),
+    ("24.10, ", "24.30, ", "f:4:66: pool: 192.168.24.30 is after 192.168.24.20"),
+    (", 192.168.24.20", ", 192.168.24.255", "f:4:66: pool: 192.168.24.255 is not an address of"),
+    (
+        ", 192.168.24.20",
+        ", 192.168.24.12",
+        "f:4:66: network 'ctlplane' is too small: 3 instances a",
+    ),
+    ("0/24}\nroles", "0/30}\nroles", None),
+    (
+        "0/24}\nroles",
+        "0/32}\nroles",
+        "f:5:31: network 'internal' is too small: 1 instances and one",
+    ),
+    (
+        "172.16.2.0/24}",
+        "172.16.2.0/24, routes: [{destination: 10.0.0.0/8, nexthop: 10.1.1.1}]}",
+        "f:5:90: nexthop: 10.1.1.1 is not an address of hosts in 172.16.2.0/24",
+    ),
+    # Names of networks
+    ("networks: [ctlplane]", "networks: [ctlpalne]", "f:12:16: networks of api: unknown network"),
+    ("networks: [ctlplane]", "networks: [internal]", "f:12:15: networks: 'api' is not on ctlplane"),
+    (
+        "networks: [ctlplane]",
+        "networks: [ctlplane, ctlplane]",
+        "f:12:15: networks: one is listed t",
+    ),
+    ("name: test", "name: test\nservice_network: x", "f:2:18: service_network: unknown network"),
+    (
+        "name: test",
+        "name: test\nservice_network: internal",
+        "f:13:15: networks: 'api' is not on int",
+    ),
+    ("  ctlplane: {", "  control: {", "f:1:1: no network 'ctlplane', the default"),
+    # Services
+    (
+        "keystone,",
+        "keystnoe,",
+        "f:10:16: services: unknown service 'keystnoe'\n    hint: did you mean",
+    ),
+    (
+        "keystone,",
+        "keystone, compute-common,",
+        "f:10:26: services: 'compute-common' is shared sett",
+    ),
+    ("keystone,", "keystone, keystone,", "f:10:26: services: 'keystone' is already there"),
+    ("keystone,", "keystone, -compute,", "f:10:26: services: -compute removes nothing"),
+    ("[keystone, glance]", "[control, -control]", "f:10:15: services: nothing is left for 'api'"),
+    ("[mariadb, memcached]", "[memcached]", "f:10:16: keystone needs mariadb, which no role has"),
+    ("[keystone, glance]", "[glance]", "f:10:16: glance needs keystone, which no role has"),
+    (
+        "memcached]",
+        "memcached]\n    count: 2",
+        "f:8:16: mariadb: 2 instances where at most 1 can be",
+    ),
+    (
+        "[keystone, glance]",
+        "[control, mariadb]",
+        "f:8:16: mariadb: 3 instances where at most 1 can b",
+    ),
+    ("count: 2", "hypervisor: kvm", "f:11:17: hypervisor: kvm is not listed\n    hint: add it to"),
+    (
+        "  api:",
+        "  data-base: {services: [memcached]}\n  data-Base:",
+        "f:10:3: roles: 'data-Base' is n",
+    ),
+    (
+        "  api:",
+        "  d-1: {services: [memcached]}\n  d1:",
+        "f:10:3: roles 'd-1' and 'd1' both make a resource D1",
+    ),
+    # Configuration
+    ("count: 2", "config: {keystone: {thread: 2}}", "f:11:25: config: no service here has the key"),
+    (
+        "count: 2",
+        "config: {keystone: {threads: x}}",
+        "f:11:34: keystone.threads: 'x' is not a whole",
+    ),
+    ("count: 2", "config: {keystone: 5}", "f:11:24: keystone: 5 is not a mapping"),
+    (
+        "count: 2",
+        "config: {mariadb: {databases: []}}",
+        "f:11:14: config: no service here has the key",
+    ),
+    (
+        "name: test",
+        "name: test\nconfig: {nova: {x: 1}}",
+        "f:2:10: config: no service here has the key",
+    ),
+    ("glance]", "glance, compute-lxc]", "f:10:5: 'compute-lxc.token' of compute-lxc must be given"),
+    # Fixed addresses
+    (
+        "count: 2",
+        "addresses: {ctlplane: [192.168.24.15]}",
+        "f:11:27: addresses: 192.168.24.15 is in t",
+    ),
+    (
+        "count: 2",
+        "addresses: {ctlplane: [192.168.25.5]}",
+        "f:11:27: addresses: 192.168.25.5 is not in",
+    ),
+    (
+        "count: 2",
+        "addresses: {internal: [172.16.2.5]}",
+        "f:11:27: addresses: 'api' is not on internal",
+    ),
+    ("count: 2", "addresses: {x: [172.16.2.5]}", "f:11:17: addresses of api: unknown network 'x'"),
+    (
+        "count: 2",
+        "count: 2\n    addresses: {ctlplane: [192.168.24.5]}",
+        "f:12:27: addresses: 1 on ctlplane for 2 instances",
+    ),
+    (
+        "count: 2",
+        "count: 2\n    addresses: {ctlplane: [192.168.24.5, 192.168.24.5]}",
+        "f:12:27: addresses: one of those on ctlplane is given twice",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), CASES)
+def test_checks(old: str, new: str, expected: str | None, services: Contracts) -> None:
+    assert old in GOOD
+    text = GOOD.replace(old, new, 1)
+    if expected is None:
+        assert read(text, services)
+    else:
+        found = problems(text, services)
+        assert any(one.startswith(expected) for one in found), found
+
+
+def test_all_problems_at_once_in_the_order_of_the_file(services: Contracts) -> None:
+    text = GOOD.replace("name: test", "name: T").replace("vlan: 201", "vlan: 0")
+    text = text.replace("mariadb, memcached", "mariadb, memcache").replace("count: 2", "cuont: 2")
+    assert [one.split(" ")[0] for one in problems(text, services)] == [
+        "f:1:7:",
+        "f:5:20:",
+        "f:8:25:",
+        "f:11:5:",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "x", "- a", "name:", "roles: {a: }", "networks: 5"])
+def test_hopeless_files(text: str, services: Contracts) -> None:
+    assert problems(text, services)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command generate-stacks, with the project's own elements."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from generator import generate
+from imagebuild.datafiles import examples_path
+
+OVERCLOUD = examples_path() / "overcloud-lxc.yaml"
+UNDERCLOUD = examples_path() / "undercloud.yaml"
+
+
+def run(*arguments: object) -> int:
+    return generate.main([str(argument) for argument in arguments])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_everything_is_written(tmp_path: Path) -> None:
+    assert run(OVERCLOUD, "-o", tmp_path / "out") == 0
+    assert set(contents(tmp_path / "out")) == {
+        "images.yaml",
+        "overcloud.yaml",
+        "environment.yaml",
+        "secrets.yaml",
+        "networks.json",
+        "flavors.json",
+        "templates/server-lxc.yaml",
+    }
+    images = yaml.safe_load((tmp_path / "out/images.yaml").read_text())["images"]
+    assert images[2] == {
+        "name": "overcloud-keystone-lxc",
+        "role": "keystone",
+        "hypervisor": "lxc",
+        "release": "bookworm",
+        "elements": ["keystone"],
+        "parameter": "KeystoneImage",
+    }
+    networks = json.loads((tmp_path / "out/networks.json").read_text())["networks"]
+    assert networks[1] == {
+        "name": "internal",
+        "type": "vlan",
+        "physical_network": "ctlplane",
+        "segmentation_id": 201,
+        "cidr": "172.16.2.0/24",
+        "allocation_pools": [{"start": "172.16.2.10", "end": "172.16.2.250"}],
+        "routes": [],
+        "dns": [],
+        "dhcp": True,
+    }
+
+
+def test_a_second_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(UNDERCLOUD, "-o", tmp_path)
+    before = contents(tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    assert run(UNDERCLOUD, "-o", tmp_path) == 0
+    assert contents(tmp_path) == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == times
+    assert run(UNDERCLOUD, "-o", tmp_path, "--check") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_secrets_are_private_and_kept(tmp_path: Path) -> None:
+    run(UNDERCLOUD, "-o", tmp_path)
+    secrets = (tmp_path / "secrets.yaml").read_text()
+    for name in ("secrets.yaml", "metadata/undercloud.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    (tmp_path / "metadata/undercloud.json").unlink()
+    run(UNDERCLOUD, "-o", tmp_path)
+    assert (tmp_path / "secrets.yaml").read_text() == secrets
+    metadata = json.loads((tmp_path / "metadata/undercloud.json").read_text())
+    password = yaml.safe_load(secrets)["parameter_defaults"]["KeystoneAdminPassword"]
+    assert metadata["keystone"]["admin-password"] == password
+    assert len(password) == 32
+
+
+def test_secrets_of_a_removed_service_wait_for_its_return(tmp_path: Path) -> None:
+    text = OVERCLOUD.read_text()
+    cloud = tmp_path / "cloud.yaml"
+    cloud.write_text(text)
+    run(cloud, "-o", tmp_path / "out")
+    secrets = (tmp_path / "out/secrets.yaml").read_text()
+    cloud.write_text(text[: text.index("  glance:")])
+    run(cloud, "-o", tmp_path / "out")
+    assert "GlanceDbPassword" not in (tmp_path / "out/overcloud.yaml").read_text()
+    assert (tmp_path / "out/secrets.yaml").read_text() == secrets
+
+
+def test_check_names_what_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(UNDERCLOUD, "-o", tmp_path)
+    (tmp_path / "flavors.json").write_text("{}")
+    (tmp_path / "networks.json").unlink()
+    (tmp_path / "metadata/undercloud.json").chmod(0o644)
+    (tmp_path / "metadata/old.json").write_text("{}")
+    before = contents(tmp_path)
+    capsys.readouterr()
+    assert run(UNDERCLOUD, "-o", tmp_path, "--check") == 1
+    message = capsys.readouterr().err
+    for name in ("flavors.json", "networks.json", "metadata/undercloud.json", "metadata/old.json"):
+        assert name in message
+    assert "images.yaml" not in message
+    assert contents(tmp_path) == before
+
+
+def test_files_of_an_older_run_go_and_others_stay(tmp_path: Path) -> None:
+    run(UNDERCLOUD, "-o", tmp_path)
+    (tmp_path / "images-env.yaml").write_text("parameters: {}\n")
+    run(OVERCLOUD, "-o", tmp_path)
+    assert not (tmp_path / "undercloud.yaml").exists()
+    assert not list((tmp_path / "metadata").iterdir())
+    assert (tmp_path / "images-env.yaml").exists()
+    assert run(OVERCLOUD, "-o", tmp_path, "--check") == 0
+
+
+def test_bad_input_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud = tmp_path / "cloud.yaml"
+    cloud.write_text(OVERCLOUD.read_text().replace("[keystone]", "[keystnoe]"))
+    assert run(cloud, "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert f"{cloud}:33:16: services: unknown service 'keystnoe'" in error
+    assert "did you mean 'keystone'?" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_types_that_cannot_be_built_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = tmp_path / "cloud.yaml"
+    cloud.write_text(OVERCLOUD.read_text().replace("[lxc]", "[docker]"))
+    assert run(cloud, "-o", tmp_path / "out") == 2
+    assert "cannot be an instance of type docker yet" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_secrets_are_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(OVERCLOUD, "-o", tmp_path)
+    (tmp_path / "secrets.yaml").write_text("parameter_defaults: {GlanceDbPassword: 5}\n")
+    before = contents(tmp_path)
+    assert run(OVERCLOUD, "-o", tmp_path) == 2
+    assert "secrets.yaml:1:40: GlanceDbPassword: not a string" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(("path", "code"), [("nowhere.yaml", 2), (".", 2)])
+def test_no_such_file(path: str, code: int, tmp_path: Path) -> None:
+    assert run(tmp_path / path, "-o", tmp_path / "out") == code
+
+
+def test_images_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(OVERCLOUD, "-o", tmp_path)
+    assert run(OVERCLOUD, "--images") == 0
+    assert capsys.readouterr().out == (tmp_path / "images.yaml").read_text()
+
+
+def test_arguments_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        run(OVERCLOUD)
+    assert error.value.code == 2
+    assert "one of the arguments -o/--output --images is required" in capsys.readouterr().err
+
+
+def test_large_stacks_are_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cloud = tmp_path / "cloud.yaml"
+    text = OVERCLOUD.read_text().replace("[memcached]", "[memcached]\n    count: 230")
+    for old, new in (
+        ("172.16.2.0/24", "172.16.2.0/23"),
+        ("172.16.2.250", "172.16.3.250"),
+        ("192.168.24.0/24", "192.168.24.0/23"),
+        ("192.168.24.250", "192.168.25.250"),
+    ):
+        text = text.replace(old, new)
+    cloud.write_text(text)
+    assert generate.generate(cloud, tmp_path / "out")
+    # 4 configurations and groups, 8 groups of ports, 233 instances of 3 resources and 2 ports.
+    assert f"the stack has {16 + 233 * 5} resources" in caplog.text

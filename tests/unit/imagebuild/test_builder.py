@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Planning and building with everything real but diskimage-builder's run itself."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagebuild import dib, process
+from imagebuild.builder import Job, carry_out
+from imagebuild.cache import IMAGES, LAYERS, Cache
+from imagebuild.console import Progress
+from imagebuild.errors import AltostratusError
+from imagebuild.images import Image
+from imagebuild.manifest import published, read_manifest
+from imagebuild.plan import Action, make_plan
+from imagebuild.recipes import Recipe
+
+TINY = Image("t-tiny-lxc", "tiny", "lxc", "bookworm", ("tiny",), "TinyImage")
+OTHER = Image("t-other-lxc", "other", "lxc", "bookworm", ("other",))
+
+Report = Callable[[str, float], None]
+
+
+class FakeRuns:
+    """Makes a small root instead of a real one, and remembers for what."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.failing: dict[str, Exception] = {}
+        self.during: Callable[[Recipe], None] = lambda recipe: None
+
+    def build_root(
+        self, recipe: Recipe, parent: Path | None, place: dib.Place, mirrors: Any, report: Report
+    ) -> tuple[Path, dict[str, float]]:
+        assert (parent is None) == (recipe.parent is None)
+        self.names.append(recipe.name)
+        self.during(recipe)
+        place.log.write_text("log")
+        if recipe.name in self.failing:
+            raise self.failing[recipe.name]
+        root = place.work / "tree"
+        (root / "usr/share").mkdir(parents=True)
+        (root / "usr/share/who").write_text(recipe.name)
+        archive = place.work / "root.tar"
+        subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
+        report("install", 2.0)
+        return archive, {"install": 2.0}
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, own_elements: Path) -> FakeRuns:
+    fake = FakeRuns()
+    monkeypatch.setattr(dib, "build_root", fake.build_root)
+    return fake
+
+
+@pytest.fixture
+def job(cache: Cache, tmp_path: Path) -> Job:
+    return Job(cache, tmp_path / "out", {}, Progress(quiet=True), threading.Event())
+
+
+def build(job: Job, *images: Image, force: bool = False, jobs: int = 2) -> list[dict[str, Any]]:
+    return carry_out(make_plan(images, job.cache, job.directory, force), job, jobs)
+
+
+def actions(job: Job, *images: Image, force: bool = False) -> dict[str, tuple[Action, list[str]]]:
+    steps = make_plan(images, job.cache, job.directory, force)
+    return {step.recipe.name: (step.action, list(step.reasons)) for step in steps}
+
+
+def test_first_build_makes_the_base_once(runs: FakeRuns, job: Job) -> None:
+    records = build(job, TINY, OTHER)
+    assert runs.names[0] == "base-bookworm"
+    assert sorted(runs.names[1:]) == ["t-other-lxc", "t-tiny-lxc"]
+    assert [record["name"] for record in records] == ["t-tiny-lxc", "t-other-lxc"]
+    assert list(job.cache.work.iterdir()) == [job.cache.work / ".lock"]
+
+
+def test_manifest_describes_the_images(runs: FakeRuns, job: Job) -> None:
+    build(job, TINY)
+    record = read_manifest(job.directory / "manifest.json")["t-tiny-lxc"]
+    image = job.directory / "t-tiny-lxc.raw"
+    assert record["file"] == image.name
+    assert record["size"] == image.stat().st_size
+    digest = subprocess.run(["sha256sum", image], capture_output=True, text=True, check=True).stdout
+    assert digest.split()[0] == record["sha256"]
+    assert record["properties"] == {"hypervisor_type": "lxc", "hw_vm_mode": "exe"}
+    assert (record["disk_format"], record["container_format"]) == ("raw", "bare")
+    assert (record["role"], record["parameter"]) == ("tiny", "TinyImage")
+    assert set(record["phases"]) == {"install", "image file", "digests"}
+    beside = json.loads((job.directory / record["packages"]).read_text())
+    assert beside["key"] == record["key"]
+    assert (job.directory / "logs" / "t-tiny-lxc.log").read_text() == "log"
+
+
+def test_nothing_changed_nothing_built(runs: FakeRuns, job: Job) -> None:
+    first = build(job, TINY)
+    runs.names.clear()
+    assert actions(job, TINY) == {"t-tiny-lxc": (Action.CURRENT, [])}
+    assert build(job, TINY) == first
+    assert runs.names == []
+
+
+def test_other_output_directory_takes_it_from_the_cache(
+    runs: FakeRuns, job: Job, tmp_path: Path
+) -> None:
+    build(job, TINY)
+    runs.names.clear()
+    second = dataclasses.replace(job, directory=tmp_path / "second")
+    assert actions(second, TINY) == {"t-tiny-lxc": (Action.CACHED, [])}
+    build(second, TINY)
+    assert runs.names == []
+    assert (tmp_path / "second/t-tiny-lxc.raw").samefile(job.directory / "t-tiny-lxc.raw")
+
+
+def test_plan_says_why(runs: FakeRuns, job: Job, own_elements: Path) -> None:
+    assert actions(job, TINY) == {
+        "base-bookworm": (Action.BUILD, ["never built"]),
+        "t-tiny-lxc": (Action.BUILD, ["never built"]),
+    }
+    build(job, TINY, OTHER)
+    (own_elements / "tiny" / "install.d" / "50-tiny").write_text("#!/bin/sh\n")
+    assert actions(job, TINY, OTHER) == {
+        "base-bookworm": (Action.CACHED, []),
+        "t-tiny-lxc": (Action.BUILD, ["tiny/install.d/50-tiny changed"]),
+        "t-other-lxc": (Action.CURRENT, []),
+    }
+    runs.names.clear()
+    build(job, TINY, OTHER)
+    assert runs.names == ["t-tiny-lxc"]
+    assert actions(job, TINY, force=True) == {
+        "base-bookworm": (Action.BUILD, ["forced"]),
+        "t-tiny-lxc": (Action.BUILD, ["forced"]),
+    }
+
+
+def test_planning_changes_nothing(runs: FakeRuns, job: Job) -> None:
+    make_plan([TINY], job.cache, job.directory)
+    assert not job.directory.exists()
+    assert not job.cache.root.exists()
+
+
+def test_force_builds_what_is_current(runs: FakeRuns, job: Job) -> None:
+    build(job, TINY)
+    runs.names.clear()
+    build(job, TINY, force=True)
+    assert runs.names == ["base-bookworm", "t-tiny-lxc"]
+
+
+def test_damaged_output_is_mended(runs: FakeRuns, job: Job) -> None:
+    build(job, TINY)
+    image = job.directory / "t-tiny-lxc.raw"
+    image.chmod(0o644)
+    with image.open("r+b") as stream:
+        stream.write(b"broken")
+    # It is the cached file too.
+    reason = "its file is missing or was changed"
+    assert actions(job, TINY)["t-tiny-lxc"] == (Action.BUILD, [reason])
+    build(job, TINY)
+    assert image.read_bytes()[:6] != b"broken"
+
+
+def test_role_and_parameter_are_kept_up_to_date(runs: FakeRuns, job: Job) -> None:
+    build(job, TINY)
+    runs.names.clear()
+    build(job, dataclasses.replace(TINY, parameter="Renamed"))
+    assert published(job.directory)["t-tiny-lxc"]["parameter"] == "Renamed"
+    assert runs.names == []
+
+
+def test_records_of_other_images_stay_while_their_files_do(runs: FakeRuns, job: Job) -> None:
+    build(job, TINY)
+    build(job, OTHER)
+    assert set(published(job.directory)) == {"t-tiny-lxc", "t-other-lxc"}
+    (job.directory / "t-tiny-lxc.raw").unlink()
+    build(job, OTHER, force=True)
+    assert set(published(job.directory)) == {"t-other-lxc"}
+
+
+def test_one_failure_does_not_stop_the_others(runs: FakeRuns, job: Job) -> None:
+    runs.failing["t-tiny-lxc"] = AltostratusError("no such package", "correct it")
+    with pytest.raises(AltostratusError, match="no such package"):
+        build(job, TINY, OTHER)
+    assert set(published(job.directory)) == {"t-other-lxc"}
+    assert list(job.cache.work.iterdir()) == [job.cache.work / ".lock"]
+    del runs.failing["t-tiny-lxc"]
+    build(job, TINY, OTHER)
+    assert set(published(job.directory)) == {"t-tiny-lxc", "t-other-lxc"}
+
+
+def test_all_failures_are_named(runs: FakeRuns, job: Job) -> None:
+    for name in ("t-tiny-lxc", "t-other-lxc"):
+        runs.failing[name] = AltostratusError(f"{name} is bad", "the same hint")
+    with pytest.raises(AltostratusError) as caught:
+        build(job, TINY, OTHER)
+    assert "2 of 2 images failed" in caught.value.message
+    assert "t-tiny-lxc is bad" in caught.value.message
+    assert "t-other-lxc is bad" in caught.value.message
+    assert caught.value.hint == "the same hint"
+
+
+def test_full_disk_leaves_the_old_image(
+    runs: FakeRuns, job: Job, own_elements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(job, TINY)
+    before = (job.directory / "manifest.json").read_text()
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr("imagebuild.manifest._copy", full)
+    monkeypatch.setattr(os, "link", lambda source, target: (_ for _ in ()).throw(OSError(18, "x")))
+    (own_elements / "tiny" / "install.d" / "50-tiny").write_text("#!/bin/sh\n")
+    with pytest.raises(OSError, match="No space left"):
+        build(job, TINY)
+    assert (job.directory / "manifest.json").read_text() == before
+    assert not [path for path in job.directory.iterdir() if path.name.endswith(".new")]
+
+
+def test_interruption_stops_every_command(runs: FakeRuns, job: Job) -> None:
+    """Ctrl-C while two images are being built: both commands die, nothing is left."""
+    started = threading.Barrier(3)
+
+    def slow(recipe: Recipe) -> None:
+        if recipe.parent:
+            started.wait(20)
+            process.run(["sleep", "1000"])
+
+    def interrupt() -> None:
+        started.wait(20)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    runs.during = slow
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build(job, TINY, OTHER)
+    thread.join()
+    assert time.monotonic() - before < 20
+    assert list(job.cache.work.iterdir()) == [job.cache.work / ".lock"]
+    assert published(job.directory) == {}
+
+
+def test_work_of_the_dead_is_swept_at_the_start(runs: FakeRuns, job: Job) -> None:
+    dead = job.cache.work / "tmpdead"
+    (dead / "half").mkdir(parents=True)
+    build(job, TINY)
+    assert not dead.exists()
+
+
+def test_second_builder_waits_and_uses_the_first_ones_image(
+    runs: FakeRuns, job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = dataclasses.replace(job, directory=tmp_path / "second", progress=Progress())
+    plan = make_plan([TINY], job.cache, second.directory)
+    waiting = threading.Event()
+
+    def start_second(recipe: Recipe) -> None:
+        if recipe.parent and not waiting.is_set():
+            waiting.set()
+            other.start()
+            time.sleep(1)
+
+    # The base is done when the second starts, so it only waits for the image.
+    plan = [step for step in plan if step.image]
+    other = threading.Thread(target=lambda: carry_out(plan, second, 1))
+    runs.during = start_second
+    build(job, TINY)
+    other.join()
+    assert runs.names == ["base-bookworm", "t-tiny-lxc"]
+    assert "t-tiny-lxc: waiting for another build of it" in capsys.readouterr().err
+    assert set(published(second.directory)) == {"t-tiny-lxc"}
+
+
+def test_vanished_base_is_a_clear_error(runs: FakeRuns, job: Job) -> None:
+    build(job, TINY)
+    plan = [
+        dataclasses.replace(step, action=Action.BUILD, reasons=("forced",))
+        for step in make_plan([TINY], job.cache, job.directory)
+    ]
+    base = plan[0].recipe.parent
+    assert base
+    entry = job.cache.find(LAYERS, base)
+    assert entry
+    entry.path.unlink()
+    with pytest.raises(AltostratusError, match="base layer of t-tiny-lxc has gone"):
+        carry_out(plan, job, 1)
+    assert job.cache.find(IMAGES, plan[0].recipe)

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""load-image with the real clients, over HTTP, against a Glance of one process.
+
+What a real Glance makes of it is tested in tests/functional/test_load_image.py.
+"""
+
+import datetime
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fakeglance import FakeGlance, serving
+
+from imagebuild import load
+
+LXC = {"hypervisor_type": "lxc", "hw_vm_mode": "exe"}
+
+
+@pytest.fixture
+def glance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGlance]:
+    with serving() as fake:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("OS_AUTH_TYPE", "none")
+        monkeypatch.setenv("OS_ENDPOINT", fake.url)
+        monkeypatch.delenv("OS_CLOUD", raising=False)
+        yield fake
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "c-db-lxc.raw"
+    path.write_bytes(b"image" * 1000)
+    return path
+
+
+def lxc(image: Path, *more: str) -> int:
+    return load.main(["--hypervisor", "lxc", str(image), *more])
+
+
+def the_image(glance: FakeGlance) -> dict[str, Any]:
+    (only,) = glance.images.values()
+    return only
+
+
+def test_upload(glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lxc(image, "--property", "os_distro=debian") == 0
+    found = the_image(glance)
+    assert found["name"] == "c-db-lxc"
+    assert (found["disk_format"], found["container_format"]) == ("raw", "bare")
+    assert found["size"] == 5000
+    assert {**LXC, "os_distro": "debian"}.items() <= found.items()
+    captured = capsys.readouterr()
+    assert captured.out == f"{found['id']}\n"
+    assert "upload" in captured.err
+
+
+def test_same_content_and_properties_are_not_sent_again(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lxc(image)
+    first = capsys.readouterr().out
+    glance.requests.clear()
+    assert lxc(image) == 0
+    assert capsys.readouterr().out == first
+    assert glance.methods() == []
+
+
+def test_an_older_glance_tells_md5_only(glance: FakeGlance, image: Path) -> None:
+    lxc(image)
+    the_image(glance).update(os_hash_algo=None, os_hash_value=None)
+    glance.requests.clear()
+    lxc(image)
+    assert glance.methods() == []
+
+
+def test_other_properties_are_corrected_without_upload(glance: FakeGlance, image: Path) -> None:
+    lxc(image)
+    found = the_image(glance)
+    found.update(hypervisor_type="kvm", mine="kept")
+    glance.requests.clear()
+    lxc(image, "--property", "new=1")
+    assert glance.methods() == ["PATCH"]
+    assert {**LXC, "new": "1", "mine": "kept"}.items() <= the_image(glance).items()
+
+
+def test_tags_of_another_type_are_removed(glance: FakeGlance, image: Path) -> None:
+    image_id = glance.add(name="x", disk_format="qcow2", container_format="bare", **LXC)
+    glance.put_data(image_id, image.read_bytes())
+    load.main(["--hypervisor", "kvm", "--name", "x", str(image)])
+    assert the_image(glance)["hypervisor_type"] == "kvm"
+    assert "hw_vm_mode" not in the_image(glance)
+
+
+def test_other_content_is_a_new_image_and_the_old_one_stays(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lxc(image)
+    image.write_bytes(b"other")
+    assert lxc(image) == 0
+    assert sorted(i["size"] for i in glance.images.values()) == [5, 5000]
+    assert "--replace deletes them" in capsys.readouterr().err
+
+
+def test_replace_deletes_images_of_exactly_that_name(glance: FakeGlance, image: Path) -> None:
+    for name in ("c-db-lxc", "C-DB-LXC", "c-db-lxc-2", "c-db"):
+        glance.put_data(glance.add(name=name, disk_format="raw", container_format="bare"), b"x")
+    glance.add(name="c-db-lxc", disk_format="raw", container_format="bare")
+    assert lxc(image, "--replace") == 0
+    names = sorted(i["name"] for i in glance.images.values())
+    assert names == ["C-DB-LXC", "c-db", "c-db-lxc", "c-db-lxc-2"]
+    assert [i["size"] for i in glance.images.values() if i["name"] == "c-db-lxc"] == [5000]
+
+
+def test_what_a_killed_upload_left_is_deleted(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    left = glance.add(name="c-db-lxc", created_at="2026-11-21T08:00:00Z", **formats)
+    # Somebody else may be sending this one.
+    young = glance.add(name="c-db-lxc", created_at=now.isoformat(), **formats)
+    assert lxc(image) == 0
+    assert left not in glance.images
+    assert young in glance.images
+    assert f"delete an image without data, {left}" in capsys.readouterr().err
+
+
+def test_replace_sends_first_and_deletes_then(glance: FakeGlance, image: Path) -> None:
+    glance.put_data(glance.add(name="c-db-lxc", disk_format="raw", container_format="bare"), b"x")
+    lxc(image, "--replace")
+    assert glance.methods() == ["POST", "PUT", "DELETE"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 413, 500])
+def test_failed_upload_leaves_no_empty_image(
+    glance: FakeGlance, image: Path, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    glance.status_of["PUT"] = status
+    assert lxc(image) == 1
+    assert glance.images == {}
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "error: " in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_damaged_upload_is_noticed_and_undone(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    glance.damage = True
+    assert lxc(image) == 1
+    assert "arrived damaged" in capsys.readouterr().err
+    assert glance.images == {}
+
+
+def test_untagged_image_is_warned_of(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load.main([str(image)]) == 0
+    assert "has no hypervisor_type" in capsys.readouterr().err
+    assert the_image(glance)["disk_format"] == "raw"
+    assert "hypervisor_type" not in the_image(glance)
+
+
+@pytest.fixture
+def manifest(image: Path) -> Path:
+    second = image.with_name("c-web-lxc.raw")
+    second.write_bytes(b"web")
+    records = [
+        {"name": path.stem, "file": path.name, "hypervisor": "lxc", "parameter": parameter}
+        for path, parameter in ((image, "DbImage"), (second, None))
+    ]
+    for record, path in zip(records, (image, second), strict=True):
+        record |= {"size": path.stat().st_size, "mtime_ns": 0, "sha512": "unused"}
+    path = image.with_name("manifest.json")
+    path.write_text(json.dumps({"images": records}))
+    return path
+
+
+def test_manifest_beside_the_file_tells_the_type(
+    glance: FakeGlance, image: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load.main([str(image)]) == 0
+    assert LXC.items() <= the_image(glance).items()
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_whole_manifest_and_environment(
+    glance: FakeGlance, image: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = image.with_name("images-env.yaml")
+    options = ["--manifest", str(manifest), "--environment", str(environment)]
+    assert load.main(options) == 0
+    ids = capsys.readouterr().out.split()
+    by_name = {i["name"]: i["id"] for i in glance.images.values()}
+    assert ids == [by_name["c-db-lxc"], by_name["c-web-lxc"]]
+    assert yaml.safe_load(environment.read_text()) == {"parameters": {"DbImage": ids[0]}}
+
+
+def test_known_digest_is_used(glance: FakeGlance, image: Path, manifest: Path) -> None:
+    """The manifest's digest saves reading the file, as long as nobody wrote to it."""
+    document = json.loads(manifest.read_text())
+    record = document["images"][0]
+    record["mtime_ns"] = image.stat().st_mtime_ns
+    lxc(image)
+    record["sha512"] = the_image(glance)["os_hash_value"]
+    manifest.write_text(json.dumps(document))
+    glance.requests.clear()
+    assert load.main([str(image)]) == 0
+    assert glance.methods() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give image files, or --manifest"),
+        (["a.raw", "--manifest", "m"], "give image files, or --manifest"),
+        (["none.raw"], "no such file: none.raw"),
+        (["c-db-lxc.raw", "--environment", "e"], "--environment needs --manifest"),
+        (["c-db-lxc.raw", "x.odd", "--name", "n"], "--name is for one file"),
+        (["x.odd"], "does not tell the disk format"),
+        (["c-db-lxc.raw", "--property", "novalue"], "--property takes KEY=VALUE"),
+        (["c-db-lxc.raw", "--property", "id=1"], "--property takes KEY=VALUE"),
+        (["c-db-lxc.raw", "--property", "=1"], "--property takes KEY=VALUE"),
+        (["--manifest", "none.json"], "there is no manifest"),
+        (["--manifest", "c-db-lxc.raw"], "is not a manifest"),
+    ],
+)
+def test_bad_arguments(
+    glance: FakeGlance,
+    image: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image.with_name("x.odd").touch()
+    assert load.main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert glance.requests == []
+
+
+def test_missing_credentials(
+    image: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("OS_CLOUD", "OS_AUTH_TYPE", "OS_ENDPOINT", "OS_AUTH_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert lxc(image) == 2
+    assert "error: no credentials for OpenStack" in capsys.readouterr().err
+    monkeypatch.setenv("OS_CLOUD", "nowhere")
+    assert lxc(image) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_unreachable_service(
+    glance: FakeGlance,
+    image: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OS_ENDPOINT", "http://127.0.0.1:9")
+    assert lxc(image) == 1
+    assert "error: the image service is unreachable" in capsys.readouterr().err
