@@ -91,8 +91,8 @@ class Cloud:
         self.instance = self.make_instance(arguments.memory)
         self.network = [self.make_vif(20)]
 
-    def make_instance(self, memory):
-        flavor = objects.Flavor(
+    def make_flavor(self, memory):
+        return objects.Flavor(
             context=self.context,
             id=1,
             name="f",
@@ -109,7 +109,10 @@ class Cloud:
             extra_specs={"quota:cpu_shares": "512"},
             projects=[],
         )
+
+    def make_instance(self, memory):
         identity = str(uuid.uuid4())
+        flavor = self.make_flavor(memory)
         instance = objects.Instance(
             context=self.context,
             id=7,
@@ -516,6 +519,16 @@ def configure(arguments):
     os_vif.initialize()
 
 
+def make_bridge():
+    for command in (
+        "link set lo up",
+        "link add br-test type bridge",
+        "link set br-test up",
+        f"address add {GATEWAY}/24 dev br-test",
+    ):
+        subprocess.run(["ip", *command.split()], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
@@ -534,13 +547,7 @@ def main():
     step(f"Nova {version.version_string()}")
     cloud = Cloud(arguments)
     if not arguments.ovs:
-        for command in (
-            "link set lo up",
-            "link add br-test type bridge",
-            "link set br-test up",
-            f"address add {GATEWAY}/24 dev br-test",
-        ):
-            subprocess.run(["ip", *command.split()], check=True)
+        make_bridge()
     with contextlib.ExitStack() as stack:
         for target, replacement in {
             "nova.virt.images.fetch": cloud.fetch,
