@@ -89,6 +89,8 @@ class Chain:
         }
         connection = self.connect()
         with self.step("prepare undercloud"):
+            kinds = {role.hypervisor for role in self.cloud.roles.values()}
+            prepare.await_hypervisors(connection, kinds)
             prepare.lift_quotas(connection)
             prepare.upload_key(connection, prepare.ensure_key(self.workspace))
             prepare.ensure_flavors(self.workspace, connection, self.cloud.name)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the user is told about what runs here: status tables, and how to use the clouds."""
 
+import os
+import sys
+from pathlib import Path
+
 from devtest import clouds, container, instances, stacks, undercloud
 from devtest.report import table
 from devtest.spec import Spec
@@ -57,6 +61,7 @@ def how_to_use(workspace: Workspace, cloud: str) -> str:
     """Return what a user types next."""
     return (
         f"\nThe undercloud and {cloud} are ready.\n\n"
+        f"{_path_hint()}"
         f"    export OS_CLIENT_CONFIG_FILE={workspace.clouds_yaml}\n"
         "    openstack --os-cloud undercloud server list\n"
         + (
@@ -69,6 +74,13 @@ def how_to_use(workspace: Workspace, cloud: str) -> str:
         + "    devtest undercloud enter\n"
         "    devtest destroy\n"
     )
+
+
+def _path_hint() -> str:
+    """Return how the shell finds our commands and the client, if it does not yet."""
+    programs = str(Path(sys.executable).parent)
+    known = os.environ.get("PATH", "").split(os.pathsep)
+    return "" if programs in known else f"    export PATH={programs}:$PATH\n"
 
 
 def _instance_hint(workspace: Workspace, cloud: str) -> str:

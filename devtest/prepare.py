@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from devtest.instances import KEYPAIR
 from devtest.workspace import Workspace
+from imagebuild.errors import AltostratusError
 from imagebuild.process import run
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 COMPUTE_LIMITS = ("cores", "ram", "instances")
 NETWORK_LIMITS = ("network", "subnet", "port")
 UNLIMITED = -1
+# Seconds.
+HYPERVISOR_TIMEOUT = 120.0
 
 
 def lift_quotas(undercloud: Connection) -> None:
@@ -23,6 +28,27 @@ def lift_quotas(undercloud: Connection) -> None:
     project = undercloud.current_project_id
     undercloud.set_compute_quotas(project, **dict.fromkeys(COMPUTE_LIMITS, UNLIMITED))
     undercloud.set_network_quotas(project, **dict.fromkeys(NETWORK_LIMITS, UNLIMITED))
+
+
+def await_hypervisors(undercloud: Connection, kinds: Collection[str]) -> None:
+    """Wait until servers can be placed on a host of each hypervisor type (``<node>-<type>``).
+
+    A nova-compute that has just started is known to Nova's scheduler only when its host has been
+    mapped to a cell, and listed by the API only then.
+    """
+    deadline = time.monotonic() + HYPERVISOR_TIMEOUT
+    while True:
+        listed = undercloud.compute.hypervisors(details=True)
+        hosts = [each.service_details["host"] for each in listed if each.state == "up"]
+        missing = [kind for kind in kinds if not any(host.endswith(f"-{kind}") for host in hosts)]
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise AltostratusError(
+                f"no nova-compute of type {', '.join(missing)} after {HYPERVISOR_TIMEOUT:.0f} s",
+                f"devtest undercloud enter journalctl -u nova-compute-{missing[0]}",
+            )
+        time.sleep(1)
 
 
 def ensure_key(workspace: Workspace) -> str:

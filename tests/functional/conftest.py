@@ -13,6 +13,7 @@ import pytest
 
 from devtest import workspace
 from devtest.workspace import Workspace
+from imagebuild import mirrors
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,8 +38,9 @@ def small_root(scratch: Path) -> Path:
     """A bare ext4 image with a minimal Debian and systemd."""
     tar, root, image = scratch / "root.tar", scratch / "root", scratch / "root.ext4"
     packages = "--include=systemd-sysv,dbus,iproute2"
-    mirror = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
-    make = ["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", tar, mirror]
+    mirror = mirrors.mirror_options().get("DIB_DISTRIBUTION_MIRROR")
+    make = ["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", tar]
+    make += [mirror] if mirror else []
     subprocess.run(make, check=True)
     root.mkdir()
     subprocess.run(["tar", "-C", root, "-xf", tar], check=True)

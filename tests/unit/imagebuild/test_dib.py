@@ -70,7 +70,7 @@ def test_prebuilt_root_stands_for_what_is_inside(own_elements: Path, tmp_path: P
 def test_failures_are_explained(tmp_path: Path, line: str, hint: str) -> None:
     log = tmp_path / "log"
     log.write_text(
-        f"2026-11-21 07:57:02.597 | {line}\n2026-11-21 07:57:02.942 | Unmount /work/mnt/proc\n"
+        f"2026-11-21 07:57:02.597 | {line}\n2026-11-21 07:57:02.942 | Unmount /build/mnt/proc\n"
     )
     error = CommandError("x", returncode=1)
     shown = explained(error, "c-db-lxc", Place(tmp_path / "work", tmp_path, log))

@@ -7,11 +7,13 @@ the node has one agent. ComputeDriver.network_binding_host_id is Nova's hook to 
 more places of Nova would bind the ports back.
 """
 
+import copy
 import functools
 
 import nova.conf
 from nova.network import neutron
 from nova.virt.libvirt import driver
+from nova.virt.libvirt import vif as libvirt_vif
 from oslo_config import cfg
 
 OPTIONS = [
@@ -22,8 +24,37 @@ CONF = nova.conf.CONF
 CONF.register_opts(OPTIONS, group="sharedagent")
 
 
+def plugged_by_libvirt(vif):
+    """Return a copy of ``vif`` whose Open vSwitch port libvirt makes, not os-vif.
+
+    os-vif makes it before the network device exists. Open vSwitch then opens the device when it
+    appears, and sets its flags to what they were a moment before: at times to down, just after
+    libvirt set the device up, and the instance has no network. libvirt makes the device first.
+    """
+    vif = copy.copy(vif)
+    vif["delegate_create"] = False
+    return vif
+
+
+class VIFDriver(libvirt_vif.LibvirtGenericVIFDriver):
+    """Nova's VIF driver without os-vif's ports in Open vSwitch."""
+
+    def get_config(self, instance, vif, *arguments):
+        """Return libvirt's configuration of the interface."""
+        return super().get_config(instance, plugged_by_libvirt(vif), *arguments)
+
+    def plug(self, instance, vif):
+        """Prepare for the interface what libvirt does not."""
+        super().plug(instance, plugged_by_libvirt(vif))
+
+
 class LibvirtDriver(driver.LibvirtDriver):
     """Nova's libvirt driver, its ports bound to ``[sharedagent] agent_host``."""
+
+    def __init__(self, virtapi, read_only=False):
+        """Take over how interfaces are plugged."""
+        super().__init__(virtapi, read_only)
+        self.vif_driver = VIFDriver(self._host)
 
     def network_binding_host_id(self, context, instance):
         """Return the host that the instance's ports are bound to."""
