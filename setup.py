@@ -22,4 +22,4 @@ def data_files(*trees: str) -> list[tuple[str, list[str]]]:
     return sorted(files.items())
 
 
-setup(data_files=data_files("elements", "templates", "examples", "novadrivers"))
+setup(data_files=data_files("elements", "templates", "examples"))

@@ -3,6 +3,5 @@
 
 ``novadrivers.docker`` drives system containers through the Docker API. ``novadrivers.agent`` lets
 several nova-compute processes of a node share its one layer 2 agent. ``novadrivers.compute`` is
-nova-compute with both available: ``compute_driver = docker.DockerDriver`` or
-``sharedagent.LibvirtDriver``.
+nova-compute that finds the driver: ``compute_driver = docker.DockerDriver``.
 """
