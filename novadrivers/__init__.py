@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova compute drivers that Nova itself lacks, and the start script that makes Nova find them.
+
+``novadrivers.docker`` drives system containers through the Docker API. ``novadrivers.agent`` lets
+several nova-compute processes of a node share its one layer 2 agent. ``novadrivers.compute`` is
+nova-compute that finds the driver: ``compute_driver = docker.DockerDriver``.
+"""

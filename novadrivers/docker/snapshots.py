@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance's file system as a docker archive."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from docker import errors
+
+from novadrivers.docker.images import SNAPSHOTS, tag
+
+
+@contextlib.contextmanager
+def exported(api: Any, container: str, name: str, directory: Path) -> Iterator[IO[bytes]]:
+    """Give the file of a docker archive of ``container``, which stands still while it is made.
+
+    The archive lies in ``directory`` and the image has the tag ``name`` for the time of the block;
+    ImageCache.clean removes both where the process was killed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"snapshot-{name}.tar"
+    try:
+        image_id = api.commit(container)["Id"]
+        # Named by another call: podman's commit would put it into another registry than tag does.
+        api.tag(image_id, f"{SNAPSHOTS}/{name}", "latest")
+        with path.open("wb") as file:
+            # By its id: an archive saved by name brings that name to the daemon that loads it.
+            for chunk in api.get_image(image_id):
+                file.write(chunk)
+        with path.open("rb") as file:
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(errors.NotFound):
+            api.remove_image(tag(name, SNAPSHOTS))

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A docker daemon in memory: as much of docker.APIClient as the driver's modules use.
+
+The behaviour is that of dockerd 20.10, seen in tests/functional/novadrivers/life.py.
+"""
+
+import fnmatch
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+from docker import errors
+
+
+class Response:
+    """What docker.errors.APIError wants of requests' response."""
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+        self.reason = str(status)
+        self.url = "/"
+
+
+def api_error(status: int, text: str) -> errors.APIError:
+    return errors.APIError(text, response=Response(status), explanation=text)
+
+
+def write_archive(
+    path: Path,
+    tags: Sequence[str] = (),
+    images: int = 1,
+    architecture: str = "amd64",
+    system: str = "linux",
+) -> str:
+    """Write a docker archive without layers and return its image's id."""
+    config = json.dumps({"architecture": architecture, "os": system, "path": path.name}).encode()
+    manifest = [{"Config": "c.json", "RepoTags": list(tags) or None, "Layers": []}] * images
+    with tarfile.open(path, "w") as tar:
+        for name, data in (("c.json", config), ("manifest.json", json.dumps(manifest).encode())):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return f"sha256:{hashlib.sha256(config).hexdigest()}"
+
+
+class FakeDaemon:
+    """Images by tag, containers by name."""
+
+    def __init__(self) -> None:
+        self.tags: dict[str, str] = {}
+        self.images_by_id: dict[str, dict[str, Any]] = {}
+        self.made: dict[str, dict[str, Any]] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.removal_conflicts = 0
+
+    # Images
+
+    def add_image(self, identity: str, size: int = 1, **config: Any) -> None:
+        self.images_by_id[identity] = {"Id": identity, "Size": size, "Config": config}
+
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        found = self.images_by_id.get(self.tags.get(name, name))
+        if found is None:
+            raise errors.ImageNotFound(name)
+        return found
+
+    def load_image(self, file: IO[bytes]) -> Iterator[dict[str, str]]:
+        with tarfile.open(fileobj=file) as tar:
+            config, manifest = (tar.extractfile(n).read() for n in ("c.json", "manifest.json"))
+        identity = f"sha256:{hashlib.sha256(config).hexdigest()}"
+        self.add_image(identity, len(config))
+        tags = json.loads(manifest)[0]["RepoTags"]
+        for tag in tags or ():
+            self.tags[tag] = identity
+            yield {"stream": f"Loaded image: {tag}\n"}
+        if not tags:
+            yield {"stream": f"Loaded image ID: {identity}\n"}
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        self.tags[f"{repository}:{tag}"] = self.inspect_image(image)["Id"]
+
+    def images(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        pattern = filters["reference"]
+        return [{"RepoTags": [tag]} for tag in self.tags if fnmatch.fnmatch(tag, pattern)]
+
+    def remove_image(self, name: str, noprune: bool = False) -> None:
+        identity = self.inspect_image(name)["Id"]
+        if any(each["image"] == identity for each in self.made.values()):
+            raise api_error(409, "conflict: a container uses it")
+        del self.tags[name]
+        if identity not in self.tags.values() and not noprune:
+            del self.images_by_id[identity]
+
+    def commit(self, container: str) -> dict[str, str]:
+        identity = f"sha256:{container}"
+        self.add_image(identity)
+        return {"Id": identity}
+
+    def get_image(self, name: str) -> Iterator[bytes]:
+        yield self.inspect_image(name)["Id"].encode()
+
+    # Containers
+
+    def create_host_config(self, **arguments: Any) -> Any:
+        return docker.types.HostConfig(version="1.41", **arguments)
+
+    def create_container(self, image: str, name: str, **arguments: Any) -> None:
+        if name in self.made:
+            raise api_error(409, "name in use")
+        state = {"Running": False, "Paused": False, "ExitCode": 0, "Pid": 0}
+        self.made[name] = {"image": image, "State": state, **arguments}
+
+    def inspect_container(self, name: str) -> dict[str, Any]:
+        if name not in self.made:
+            raise errors.NotFound(name)
+        return {"Id": f"id-{name}", "State": self.made[name]["State"]}
+
+    def containers(self, all: bool, filters: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+        wanted = {tuple(label.split("=")) for label in filters["label"]}
+        return [
+            {"Labels": each["labels"]}
+            for each in self.made.values()
+            if wanted <= set(each["labels"].items())
+        ]
+
+    def start(self, name: str) -> None:
+        self.calls.append(("start", name))
+        self.made[name]["State"].update(Running=True, ExitCode=0, Pid=4242)
+
+    def stop(self, name: str, timeout: int) -> None:
+        if self.made[name]["State"]["Paused"]:
+            raise api_error(500, "paused")
+        self.calls.append(("stop", name, timeout))
+        self.exit(name, 130)
+
+    def exit(self, name: str, code: int) -> None:
+        self.made[name]["State"].update(Running=False, ExitCode=code, Pid=0)
+
+    def pause(self, name: str) -> None:
+        self.made[name]["State"]["Paused"] = True
+
+    def unpause(self, name: str) -> None:
+        self.made[name]["State"]["Paused"] = False
+
+    def logs(self, name: str, tail: int) -> bytes:
+        return b"x" * 200 * 1024 + b"login:"
+
+    def remove_container(self, name: str, force: bool, v: bool) -> None:
+        if self.removal_conflicts:
+            self.removal_conflicts -= 1
+            raise api_error(409, "removal is already in progress")
+        if name not in self.made:
+            raise errors.NotFound(name)
+        del self.made[name]

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What novadrivers uses of Nova, recorded from Nova releases, so that tests need none installed.
+
+    pip download --no-deps nova==34.0.0
+    surface.py nova-34.0.0-py3-none-any.whl…    writes releases/34.0.0.json beside this file
+
+A record holds the parameters of every ComputeDriver method, and the names that exist of those that
+novadrivers uses. All is read from source, never imported.
+"""
+
+import ast
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RECORDS = HERE / "releases"
+PACKAGE = HERE.parents[2] / "novadrivers"
+
+
+def classes(tree: ast.Module) -> Mapping[str, ast.ClassDef]:
+    """Return the classes of a module by name."""
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def methods(node: ast.ClassDef) -> dict[str, list[str]]:
+    """Return the parameters of each method of a class; see :func:`parameters`."""
+    return {each.name: parameters(each) for each in node.body if isinstance(each, ast.FunctionDef)}
+
+
+def parameters(function: ast.FunctionDef) -> list[str]:
+    """Return the parameters of a method but self; those with a default end in ``=``."""
+    arguments = function.args
+    names = [each.arg for each in arguments.posonlyargs + arguments.args]
+    first_default = len(names) - len(arguments.defaults)
+    described = [name + "=" * (place >= first_default) for place, name in enumerate(names)]
+    described += [f"*{each.arg}" for each in (arguments.vararg,) if each]
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    described += [each.arg + "=" * (default is not None) for each, default in keywords]
+    described += [f"**{each.arg}" for each in (arguments.kwarg,) if each]
+    static = any(
+        isinstance(each, ast.Name) and each.id == "staticmethod" for each in function.decorator_list
+    )
+    return described if static else described[1:]
+
+
+def used_names() -> list[str]:
+    """Return every ``nova.module.name`` that novadrivers' modules use."""
+    found: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        found |= set(_used_in(ast.parse(path.read_text())))
+    return sorted(found)
+
+
+def _used_in(tree: ast.Module) -> Iterator[str]:
+    """Yield what is used of ``from nova.x import y [as z]`` and ``import nova.x``."""
+    aliases = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nova":
+            aliases |= {
+                each.asname or each.name: f"{node.module}.{each.name}" for each in node.names
+            }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            dotted = ast.unparse(node)
+            head, _, rest = dotted.partition(".")
+            if head in aliases:
+                first = re.split(r"\W", rest)[0]
+                yield f"{aliases[head]}.{first}"
+            elif re.fullmatch(r"nova(\.\w+)+", dotted) and not dotted.startswith("nova.conf.CONF."):
+                yield dotted
+
+
+def record(wheel: Path) -> dict[str, Any]:
+    """Return the record of the Nova release in ``wheel``."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = set(archive.namelist())
+
+        def source(module: str) -> str | None:
+            path = module.replace(".", "/")
+            found = next(
+                (each for each in (f"{path}.py", f"{path}/__init__.py") if each in files), None
+            )
+            return archive.read(found).decode() if found else None
+
+        def exists(name: str) -> bool:
+            module, rest = "nova", name.split(".")[1:]
+            while rest and source(f"{module}.{rest[0]}") is not None:
+                module = f"{module}.{rest.pop(0)}"
+            if not rest or rest[0].startswith("__"):
+                return True
+            text = source(module) or ""
+            if module == "nova.objects":
+                # It fills itself with its modules' classes when it is imported.
+                text = "\n".join(
+                    archive.read(each).decode()
+                    for each in files
+                    if each.startswith("nova/objects/")
+                )
+            return rest[0] in set(_defined(ast.parse(text)))
+
+        driver = ast.parse(archive.read("nova/virt/driver.py"))
+        return {
+            "methods": methods(classes(driver)["ComputeDriver"]),
+            "names": [name for name in used_names() if exists(name)],
+        }
+
+
+def _defined(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (each.asname or each.name for each in node.names)
+
+
+if __name__ == "__main__":
+    RECORDS.mkdir(exist_ok=True)
+    for name in sys.argv[1:]:
+        release = Path(name).name.split("-")[1]
+        text = json.dumps(record(Path(name)), indent=1, sort_keys=True)
+        # One line for each method.
+        text = re.sub(r"\[\s+([^\]]*?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
+        (RECORDS / f"{release}.json").write_text(text + "\n")
