@@ -56,6 +56,11 @@ def small_root(scratch: Path) -> Path:
     return image
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run test_leftovers.py last: it destroys the clouds that the others use."""
+    items.sort(key=lambda item: item.path.name == "test_leftovers.py")
+
+
 def devtest(*arguments: str, timeout: float = 2400) -> subprocess.CompletedProcess[str]:
     """Run the command devtest; its messages go to the test's standard error."""
     command = [sys.executable, "-m", "devtest.main", *arguments]

@@ -14,17 +14,15 @@ import openstack
 import pytest
 import yaml
 
-from devtest import workspace
+from devtest.workspace import Workspace
 
 LOAD_IMAGE = Path(sys.executable).with_name("load-image")
 LXC = {"hypervisor_type": "lxc", "hw_vm_mode": "exe"}
 
 
 @pytest.fixture(scope="module")
-def access() -> dict[str, str]:
-    file = workspace.find().clouds_yaml
-    assert file.is_file(), "no undercloud here: ./devtest.sh or devtest undercloud start"
-    return {"OS_CLIENT_CONFIG_FILE": str(file), "OS_CLOUD": "undercloud"}
+def access(undercloud: Workspace) -> dict[str, str]:
+    return {"OS_CLIENT_CONFIG_FILE": str(undercloud.clouds_yaml), "OS_CLOUD": "undercloud"}
 
 
 class Images:

@@ -12,6 +12,8 @@ from typing import Any
 import openstack
 import pytest
 
+from devtest.workspace import Workspace
+
 NAMES = ("functional-flat", "functional-vlan")
 # An id and networks that no example uses; a second flat network needs a wire of its own.
 VLAN: dict[str, Any] = {
@@ -36,7 +38,7 @@ FLAT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def neutron() -> Iterator[Any]:
+def neutron(undercloud: Workspace) -> Iterator[Any]:
     with openstack.connect(cloud=os.environ.get("OS_CLOUD", "undercloud")) as connection:
         yield connection.network
 
