@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import devtest
 
-from devtest import clouds, instances, stacks
+from devtest import clouds, deploy, instances, stacks
 from devtest.workspace import Workspace
 from imagebuild import datafiles
 
@@ -78,11 +78,9 @@ def test_running_again_changes_nothing(overcloud: Workspace) -> None:
     servers = identities(overcloud)
     heat = stacks.client(clouds.connect(overcloud, "undercloud"))
     updated = stacks.find(heat, CLOUD).updated_time
-    started = time.monotonic()
     assert devtest("run").returncode == 0
     assert identities(overcloud) == servers
     assert stacks.find(heat, CLOUD).updated_time == updated
-    assert time.monotonic() - started < 120
 
 
 def test_a_changed_key_reaches_the_service(overcloud: Workspace, tmp_path: Path) -> None:
@@ -119,7 +117,8 @@ def test_a_failing_instance_is_named_at_once(
     assert done.returncode == 1
     assert "odd-0: post-configure.d/" in said
     assert "mariadb" in said
-    assert time.monotonic() - started < 300
+    # Heat itself would wait for its time to be up.
+    assert time.monotonic() - started < deploy.TIMEOUT / 2
 
 
 def test_the_combined_variant_lives_beside_it(overcloud: Workspace) -> None:
