@@ -190,12 +190,23 @@ def _in_parallel(
     tasks: Sequence[tuple[str, Callable[[], dict[str, Any]]]], job: Job, jobs: int
 ) -> list[dict[str, Any]]:
     """Run the tasks in threads; their results in order, or one error that names all failures."""
+    submitted = threading.Event()
+
+    def started(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        submitted.wait()
+        _check_stopping(job)
+        return task()
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(task) for _, task in tasks]
+        futures: list[concurrent.futures.Future[dict[str, Any]]] = []
         try:
+            # No task runs before all are known: an interruption must find every one of them.
+            futures += [pool.submit(started, task) for _, task in tasks]
+            submitted.set()
             concurrent.futures.wait(futures)
         except BaseException:
             job.stopping.set()
+            submitted.set()
             pool.shutdown(wait=False, cancel_futures=True)
             # A command may have been about to start when we looked.
             while concurrent.futures.wait(futures, PATIENCE).not_done:
