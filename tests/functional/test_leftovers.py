@@ -14,7 +14,6 @@ from conftest import devtest
 
 from devtest.workspace import Workspace
 
-
 # How our tools and diskimage-builder name what they put into /tmp.
 TEMPORARY = ("altostratus", "dib", "profiledir")
 
