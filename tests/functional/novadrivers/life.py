@@ -17,6 +17,7 @@ privileged helper is started through it.
 import argparse
 import contextlib
 import logging
+import shlex
 import shutil
 import socket
 import subprocess
@@ -429,7 +430,7 @@ def daemon(cloud):
     live = cloud.driver._api.info().get("LiveRestoreEnabled")
     before = cloud.boot_number()
     cloud.events.clear()
-    subprocess.run(cloud.restart, shell=True, check=True)
+    subprocess.run(shlex.split(cloud.restart), check=True)
     cloud.instance.info_cache.network_info = model.NetworkInfo(cloud.network)
     found = mock.patch("nova.objects.Instance.get_by_uuid", return_value=cloud.instance)
     with found:
@@ -537,7 +538,7 @@ def main():
     parser.add_argument("--ovs", help="ovsdb connection of an Open vSwitch with the bridge br-test")
     parser.add_argument("--hybrid", action="store_true", help="a Linux bridge before br-test")
     parser.add_argument("--helper", default="", help="command that runs another as root")
-    parser.add_argument("--restart", help="shell command that restarts the daemon")
+    parser.add_argument("--restart", help="command that restarts the daemon")
     parser.add_argument("--memory", type=int, default=512)
     parser.add_argument("--keep", action="store_true", help="leave the instance running at the end")
     arguments = parser.parse_args()
