@@ -54,9 +54,9 @@ def deploy(
             _tell(undercloud, heat, progress, batch)
             for event in batch:
                 if event.failed:
-                    raise explain(workspace, undercloud, heat, cloud, event)
+                    raise explain(undercloud, heat, cloud, event)
     except TimeoutError:
-        raise _late(workspace, undercloud, heat, cloud, timeout) from None
+        raise _late(undercloud, heat, cloud, timeout) from None
 
 
 def _members(undercloud: Connection, heat: Any) -> dict[str, Member]:
@@ -82,9 +82,7 @@ def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[sta
             progress.note(f"{member.instance.name} {words[member.kind]}")
 
 
-def explain(
-    workspace: Workspace, undercloud: Connection, heat: Any, cloud: str, event: stacks.Event
-) -> AltostratusError:
+def explain(undercloud: Connection, heat: Any, cloud: str, event: stacks.Event) -> AltostratusError:
     """Return the error that tells which instance failed, in which step, with its log lines."""
     member = _members(undercloud, heat).get(event.physical_id)
     if member is None:
@@ -98,25 +96,16 @@ def explain(
         return AltostratusError(f"{name}: the server failed: {reason}", "devtest logs undercloud")
     outputs = heat.software_deployments.get(event.physical_id).output_values or {}
     text = outputs.get("deploy_stderr") or outputs.get("deploy_stdout") or event.reason
-    lines = "\n".join(str(text).strip().splitlines()[-LOG_LINES:])
+    # The instance's report: "SCRIPT failed", then the end of its log (element os-config-agents).
+    step, *log = str(text).strip().splitlines() or ["its configuration failed"]
+    lines = "\n".join([step, *log[-LOG_LINES:]])
     return AltostratusError(
-        f"{name}: {_failed_step(workspace, member.instance)} failed:\n{lines}",
+        f"{name}: {lines}",
         f"look at all of it: devtest logs {name}; inside: devtest ssh {name}",
     )
 
 
-def _failed_step(workspace: Workspace, instance: Instance) -> str:
-    """Return the script that failed; the instance itself knows it, if it can be reached."""
-    try:
-        report = instances.refresh_report(workspace, instance)
-    except AltostratusError:
-        report = {}
-    return str(report.get("script", "its configuration"))
-
-
-def _late(
-    workspace: Workspace, undercloud: Connection, heat: Any, cloud: str, timeout: float
-) -> AltostratusError:
+def _late(undercloud: Connection, heat: Any, cloud: str, timeout: float) -> AltostratusError:
     """Return the error that tells which instances have not answered, with their last messages."""
     waiting = [
         resource.physical_resource_id

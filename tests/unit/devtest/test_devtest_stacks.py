@@ -37,7 +37,11 @@ class FakeHeat:
         self.events = SimpleNamespace(list=self._events)
         self.software_deployments = SimpleNamespace(
             list=lambda: [SimpleNamespace(id="d1", server_id="s1")],
-            get=lambda _: SimpleNamespace(output_values={"deploy_stderr": "line\nmariadb is ill"}),
+            get=lambda _: SimpleNamespace(
+                output_values={
+                    "deploy_stderr": "post-configure.d/12-mariadb failed\nmariadb is ill"
+                }
+            ),
         )
 
     def get(self, name: str, resolve_outputs: bool) -> Any:
@@ -114,20 +118,20 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.mark.parametrize(
     ("physical", "message"),
     [
-        ("d1", "database-0: its configuration failed:\nline\nmariadb is ill"),
+        ("d1", "database-0: post-configure.d/12-mariadb failed\nmariadb is ill"),
         ("s1", "database-0: the server failed: because"),
         ("", "overcloud: server CREATE_FAILED: because"),
     ],
 )
 def test_a_failure_names_the_instance(
-    physical: str, message: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    physical: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("devtest.instances.list_instances", lambda _: [instance()])
     heat = FakeHeat("CREATE_IN_PROGRESS", [], [event(1, "CREATE_FAILED", physical)])
     [found] = stacks.events(heat, "overcloud", "")
     assert found.failed
     nova: Any = None
-    assert deploy.explain(workspace, nova, heat, "overcloud", found).message == message
+    assert deploy.explain(nova, heat, "overcloud", found).message == message
 
 
 def deployed(workspace: Workspace, *members: Instance) -> verify.Deployed:
