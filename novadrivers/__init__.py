@@ -2,6 +2,8 @@
 """Nova compute drivers that Nova itself lacks, and the start script that makes Nova find them.
 
 ``novadrivers.docker`` drives system containers through the Docker API. ``novadrivers.agent`` lets
-several nova-compute processes of a node share its one layer 2 agent. ``novadrivers.compute`` is
-nova-compute that finds the driver: ``compute_driver = docker.DockerDriver``.
+several nova-compute processes of a node share its one layer 2 agent; ``novadrivers.libvirt`` does
+so with Nova's libvirt driver, and ``novadrivers.interrupted`` ends builds that nobody finishes.
+``novadrivers.compute`` is nova-compute that finds the drivers: ``compute_driver =
+docker.DockerDriver`` or ``lxc.LxcDriver``.
 """

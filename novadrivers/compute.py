@@ -9,6 +9,8 @@ both.
 import sys
 from pathlib import Path
 
+from novadrivers import presence
+
 DIRECTORY = Path(__file__).resolve().parent / "virt"
 """Modules that Nova sees as ``nova.virt.<name>``: each only names a driver of this package."""
 
@@ -30,6 +32,7 @@ def main() -> int:
     from nova.cmd import compute
 
     extend_nova()
+    presence.announce(compute.service.Service)
     return compute.main() or 0
 
 

@@ -17,11 +17,13 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import excutils
 
-from novadrivers.docker import compat, containers, inventory, metadata, ports, specs, vifs
+from novadrivers import metadata
+from novadrivers.docker import compat, containers, inventory, ports, specs, vifs
 from novadrivers.docker.errors import NoContainer, UnusableImage, UnusablePort
 from novadrivers.docker.failures import translated
 from novadrivers.docker.host import DockerHost
 from novadrivers.docker.snapshots import exported
+from novadrivers.patience import patient
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class DockerDriver(DockerHost):
             with excutils.save_and_reraise_exception():
                 self.cleanup(context, instance, network_info)
 
+    @patient(exception.HypervisorUnavailable)
     def destroy(
         self,
         context: Any,
@@ -76,7 +79,7 @@ class DockerDriver(DockerHost):
         destroy_disks: bool = True,
         destroy_secrets: bool = True,
     ) -> None:
-        """Remove the instance, whole or half made."""
+        """Remove the instance, whole or half made; wait for a daemon that is being restarted."""
         self.cleanup(context, instance, network_info, block_device_info, destroy_disks)
 
     @translated

@@ -45,6 +45,6 @@ def translated(method: Method) -> Method:
                 raise exception.InvalidInput(reason=reason) from error
             raise exception.NovaException(reason) from error
         except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
-            raise exception.NovaException(f"docker does not answer: {error}") from error
+            raise exception.HypervisorUnavailable(f"docker does not answer: {error}") from error
 
     return translate  # type: ignore[return-value]

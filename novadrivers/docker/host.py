@@ -13,12 +13,13 @@ from nova.virt import event as virtevent
 from oslo_concurrency import processutils
 from oslo_log import log as logging
 
-from novadrivers import agent
+from novadrivers import agent, interrupted
 from novadrivers.docker import compat, conf, containers, engine, inventory, specs
 from novadrivers.docker.events import Change, Watcher
 from novadrivers.docker.failures import translated
 from novadrivers.docker.images import ImageCache
 from novadrivers.docker.refusals import Refusals
+from novadrivers.patience import patient
 
 CONF = nova.conf.CONF
 conf.register_options(CONF)
@@ -65,6 +66,8 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
         LOG.info("The container engine: %s", found)
         if not found.live_restore:
             LOG.warning("dockerd runs without --live-restore: its instances restart when it does")
+        context = nova_context.get_admin_context()
+        interrupted.end(self, objects.InstanceList.get_by_host(context, host), self.power_off)
         self._watcher.start()
 
     def cleanup_host(self, host: str) -> None:
@@ -99,6 +102,8 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
         for role in (containers.INSTANCE, containers.SANDBOX):
             yield from self._containers.list(role).items()
 
+    # The end of each build, which fails with it.
+    @patient(exception.HypervisorUnavailable)
     @translated
     def get_info(self, instance: Any, use_cache: bool = True) -> Any:
         """Return the instance's power state."""
@@ -121,6 +126,8 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
             | compat.node_identity()
         )
 
+    # The end of each delete, which fails with it.
+    @patient(exception.HypervisorUnavailable)
     @translated
     def update_provider_tree(
         self, provider_tree: Any, nodename: str, allocations: Any = None

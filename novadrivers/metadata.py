@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Config drive of a docker instance: Nova's files, as a directory that it mounts."""
+"""The config drive of a container: Nova's files, as a directory that it mounts."""
 
 import shutil
 from pathlib import Path

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's fake driver for a nova-compute that shares the node's layer 2 agent with others."""
+
+from nova.virt import fake
+
+from novadrivers import agent
+
+
+class FakeDriver(agent.SharedAgent, fake.FakeDriver):
+    """Instances that are only a record, their ports bound to ``[sharedagent] agent_host``."""

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which nova-compute processes the metadata of an instance describe, one for each hypervisor type.
+
+Standard library only: it runs inside instances before anything is configured, and in the
+generator. Two layouts are understood, also together:
+
+- ``nova-<type>:`` beside the shared ``nova:``. Each such namespace is a process; its keys are the
+  leaves of TripleO's ``nova:`` (``compute_hostname``, ``compute_driver``, ``compute_libvirt_type``,
+  ``state_path``, ``tuning.…``) and whatever else the type has.
+- TripleO's of 2014, everything under ``nova:``, which describes one process at most: of which type
+  it is follows from ``compute_driver``, ``compute_libvirt_type``, ``baremetal`` and the namespace
+  ``ironic``. It keeps its old host name and state path, or Nova would lose its instances. No other
+  process gets anything from ``nova:``: two with one name would be the consequence.
+
+Where both describe the same type, each key of the new layout wins over its old one.
+"""
+
+import json
+import os
+import posixpath
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TYPES = ("kvm", "lxc", "docker", "ironic", "fake")
+"""The types that can have a process."""
+
+OLD_STATE_PATH = "/mnt/state/var/lib/nova"
+"""``state_path`` of all of Nova in TripleO's template nova.conf (tripleo-image-elements)."""
+
+# Leaves of ``nova:`` that are of the old layout's process and not of Nova as a whole. Its driver is
+# not among them: it says which type the process is, by names that Nova has no more.
+_OLD_LEAVES = (
+    "compute_hostname",
+    "compute_libvirt_type",
+    "state_path",
+    "lock_path",
+    "agent_host",
+    "tuning",
+)
+# What a part of the name of a driver of the old layout means, in any of its spellings:
+# libvirt.LibvirtDriver, nova.virt.ironic.IronicDriver, novadocker.virt.docker.DockerDriver …
+_OLD_DRIVERS = {
+    "baremetal": "ironic",
+    "ironic": "ironic",
+    "docker": "docker",
+    "fake": "fake",
+    "libvirt": "libvirt",
+}
+_LIBVIRT_TYPES = {"lxc": "lxc", "kvm": "kvm", "qemu": "kvm"}
+
+
+class MetadataError(ValueError):
+    """What is wrong with the metadata, in words for its author."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A nova-compute process: what must be its own on a node, and all its settings.
+
+    ``source`` names where it is described, for messages; ``settings`` is the whole content of its
+    namespace, defaults included.
+    """
+
+    type: str
+    source: str
+    settings: Mapping[str, Any]
+
+    @property
+    def namespace(self) -> str:
+        """The key of its settings in the metadata."""
+        return f"nova-{self.type}"
+
+    @property
+    def host(self) -> str:
+        """Nova's name of the process."""
+        return str(self.settings["compute_hostname"])
+
+    @property
+    def state_path(self) -> str:
+        """Directory of its instances."""
+        return posixpath.normpath(str(self.settings["state_path"]))
+
+    @property
+    def lock_path(self) -> str:
+        """Directory of its lock files."""
+        given = self.settings.get("lock_path")
+        return posixpath.normpath(str(given)) if given else f"{self.state_path}/lock"
+
+
+def processes(
+    metadata: Mapping[str, Any],
+    types: Collection[str] = TYPES,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Process]:
+    """Return the processes that ``metadata`` describe, in the order of TYPES.
+
+    ``types`` are those that the image has; the others are left out, as on a node of 2014 that
+    carried the metadata of nova-compute and not the element. ``defaults`` are settings by type.
+    Raises MetadataError if a namespace cannot be understood, or if two processes have the same
+    host, state path or lock path; the message names both.
+    """
+    old = _old_type(metadata)
+    found = []
+    for type_ in (one for one in TYPES if one in types):
+        own = _mapping(metadata, f"nova-{type_}")
+        if own is None and old != type_:
+            continue
+        layers = [(defaults or {}).get(type_, {})]
+        sources = []
+        if old == type_:
+            layers.append(_old_settings(metadata))
+            sources.append("nova")
+        if own is not None:
+            layers.append(own)
+            sources.append(f"nova-{type_}")
+        settings = _computed(_node(metadata), type_, _merged(layers))
+        found.append(Process(type_, " and ".join(reversed(sources)), settings))
+    _check_clashes(found)
+    return found
+
+
+def resolved(
+    metadata: Mapping[str, Any],
+    types: Collection[str] = TYPES,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return ``metadata`` with the namespace of each process complete; see ``processes``."""
+    found = processes(metadata, types, defaults)
+    return {**metadata, **{one.namespace: dict(one.settings) for one in found}}
+
+
+def _mapping(metadata: Mapping[str, Any], namespace: str) -> Mapping[str, Any] | None:
+    value = metadata.get(namespace)
+    if value is None or isinstance(value, Mapping):
+        return value
+    raise MetadataError(f"{namespace} is {type(value).__name__}, not a mapping")
+
+
+def _old_type(metadata: Mapping[str, Any]) -> str | None:
+    """Return the type of the process that the old layout describes, or None."""
+    shared = _mapping(metadata, "nova") or {}
+    driver = str(shared.get("compute_driver") or "")
+    if driver:
+        kinds = [kind for word, kind in _OLD_DRIVERS.items() if word in driver.lower()]
+        if not kinds:
+            known = ", ".join(sorted(_OLD_DRIVERS))
+            raise MetadataError(f"nova.compute_driver: {driver} is none of {known}")
+        return _libvirt_type(shared) if kinds[0] == "libvirt" else kinds[0]
+    if shared.get("baremetal"):
+        return "ironic"
+    if shared.get("compute_libvirt_type"):
+        return _libvirt_type(shared)
+    # Without a driver, the name of a process is what tells a compute node from an API.
+    is_named = bool(shared.get("compute_hostname"))
+    is_new = any(f"nova-{type_}" in metadata for type_ in TYPES)
+    return "ironic" if is_named and not is_new and metadata.get("ironic") else None
+
+
+def _libvirt_type(shared: Mapping[str, Any]) -> str:
+    word = str(shared.get("compute_libvirt_type") or "kvm")
+    if word not in _LIBVIRT_TYPES:
+        known = ", ".join(sorted(_LIBVIRT_TYPES))
+        raise MetadataError(f"nova.compute_libvirt_type: {word} is none of {known}")
+    return _LIBVIRT_TYPES[word]
+
+
+def _old_settings(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    shared = _mapping(metadata, "nova") or {}
+    settings = {"state_path": OLD_STATE_PATH, "compute_hostname": _node(metadata)}
+    return settings | {leaf: shared[leaf] for leaf in _OLD_LEAVES if shared.get(leaf) is not None}
+
+
+def _computed(node: Any, type_: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return ``settings`` with what follows from the name of the node, unless it is given."""
+    if not settings.get("compute_hostname"):
+        if not node:
+            message = "has no compute_hostname, and there is no instance.name to make one from"
+            raise MetadataError(f"nova-{type_} {message}")
+        settings["compute_hostname"] = f"{node}-{type_}"
+    settings.setdefault("state_path", f"/var/lib/nova-{type_}")
+    settings.setdefault("agent_host", node or settings["compute_hostname"])
+    for leaf in ("compute_hostname", "state_path"):
+        if not isinstance(settings[leaf], str):
+            raise MetadataError(f"nova-{type_}.{leaf}: {settings[leaf]!r} is not a string")
+    return settings
+
+
+def _node(metadata: Mapping[str, Any]) -> Any:
+    """Return the name of the node, None where the metadata do not say it."""
+    return (_mapping(metadata, "instance") or {}).get("name")
+
+
+def _merged(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the mappings as one, later ones winning key by key; null counts as absent."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping) and isinstance(result.get(key), dict):
+                result[key] = _merged([result[key], value])
+            elif isinstance(value, Mapping):
+                result[key] = _merged([value])
+            elif value is not None:
+                result[key] = value
+    return result
+
+
+_OWN: Mapping[str, Callable[[Process], str]] = {
+    "host": lambda process: process.host,
+    "state path": lambda process: process.state_path,
+    "lock path": lambda process: process.lock_path,
+}
+
+
+def _check_clashes(found: Sequence[Process]) -> None:
+    clashes = []
+    for number, one in enumerate(found):
+        for other in found[number + 1 :]:
+            what = next((what for what, value in _OWN.items() if value(one) == value(other)), None)
+            if what:
+                names = (
+                    f"{one.namespace} (in {one.source}) and {other.namespace} (in {other.source})"
+                )
+                clashes.append(f"{names} have the same {what}, {_OWN[what](one)}")
+    if clashes:
+        raise MetadataError("\n".join(clashes))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Complete the metadata in the file ``arguments[0]`` in place; return the exit status.
+
+    ``arguments[1]`` is a directory with the defaults ``TYPE.json`` of the types that the image has.
+    """
+    path, files = Path(arguments[0]), Path(arguments[1]).glob("*.json")
+    defaults = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = processes(metadata, defaults, defaults)
+    except MetadataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for one in found:
+        print(f"{one.namespace} (in {one.source}): {one.host}, {one.state_path}", flush=True)
+    complete = resolved(metadata, defaults, defaults)
+    if complete != metadata:
+        # They hold secrets.
+        new = path.with_name(f"{path.name}.new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            json.dump(complete, out)
+        new.replace(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
