@@ -3,7 +3,8 @@
 """ovs-bridges.py FILE: bridges to the physical networks, the node's addresses on them, routing.
 
 FILE is JSON: {"datapath_type": "auto|system|netdev", "bridges": [{"name", "address"?, "ports"?}],
-"masquerade": "INTERFACE or empty"}. Doing it twice changes nothing.
+"masquerade": "INTERFACE or empty"}. A bridge without an address takes over those of its ports.
+Doing it twice changes nothing.
 """
 
 import ipaddress
@@ -46,6 +47,29 @@ def make_bridge(bridge, datapath):
     run("ip", "link", "set", name, "up")
     if bridge.get("address"):
         run("ip", "address", "replace", bridge["address"], "dev", name)
+    else:
+        for port in bridge.get("ports", []):
+            take_over(name, port)
+
+
+def take_over(bridge, port):
+    """Give a bridge the IPv4 addresses and routes of its port, which takes no packets any more."""
+    routes = shown("route", "show", "dev", port)
+    for interface in shown("address", "show", "dev", port):
+        for address in interface.get("addr_info", []):
+            text = f"{address['local']}/{address['prefixlen']}"
+            run("ip", "address", "replace", text, "dev", bridge)
+            run("ip", "address", "delete", text, "dev", port)
+    for route in routes:
+        if "gateway" in route:
+            run("ip", "route", "replace", route["dst"], "via", route["gateway"], "dev", bridge)
+
+
+def shown(*words):
+    """Return what ip(8) shows, from its JSON."""
+    command = ["ip", "-json", "-4", *words]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(text or "[]")
 
 
 def hide_behind(interface, networks):

@@ -39,7 +39,7 @@ SCRIPTS = "/usr/libexec/os-refresh-config/"
 PHASE_FAILED = "(os-refresh-config) [ERROR] during"
 HANDLERS_CALLED = "Calling error handlers."
 ATTEMPTS = 5
-SECRET_KEY = re.compile(r"(password|secret|token|key|keys|db|connection|credentials?)$")
+SECRET_KEY = re.compile(r"(^|[^a-z])(password|secret|token|keys?|db|connection|credentials?)$")
 
 
 def read_json(path, default):

@@ -1,0 +1,149 @@
+#!/usr/bin/python3 -I
+# SPDX-License-Identifier: Apache-2.0
+"""kvm-probe.py [--type auto|kvm|qemu] FILE: decide how virtual machines run; write it for Nova.
+
+A /dev/kvm that opens proves nothing: on some machines every guest hangs, at times after its
+firmware and its boot loader have worked. So a guest kernel is started with KVM and, as a control,
+without it. KVM works if that kernel gets as far as looking for its root. If the control does and
+KVM's does not within several times its time, machines are emulated.
+"""
+
+import argparse
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+KVM = "/dev/kvm"
+KERNEL = "/usr/lib/altostratus/probe/vmlinuz"
+QEMU = "qemu-system-x86_64"
+# The kernel says so when all of it works, for it is given none.
+SIGN = b"Unable to mount root fs"
+COMMAND_LINE = "console=ttyS0 earlyprintk=serial,ttyS0,115200 panic=-1"
+# Seconds for the control, on a machine that is busy with other things.
+LIMIT = 180.0
+# KVM, some ten times faster, gets this many times what the control took, and this much at least.
+FACTOR = 5.0
+LEAST = 20.0
+
+# With AMD's identifications, which qemu64 has, guests need no page table isolation: it would make
+# emulation slower by half. Nova's own default for kvm is host-model.
+CONFIGURATION = {
+    "kvm": "[libvirt]\nvirt_type = kvm\n",
+    "qemu": "[libvirt]\nvirt_type = qemu\ncpu_mode = none\n",
+}
+
+
+class Guest:
+    """A guest kernel that is being started, and what it says."""
+
+    def __init__(self, accelerator, cpu):
+        """Start it."""
+        self.said = b""
+        self.started = time.monotonic()
+        command = [QEMU, "-accel", accelerator, "-cpu", cpu, "-m", "256", "-nodefaults"]
+        command += ["-display", "none", "-serial", "stdio", "-no-reboot"]
+        command += ["-kernel", KERNEL, "-append", COMMAND_LINE]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def read(self):
+        """Take what it has said; return whether it may say more."""
+        more = os.read(self.process.stdout.fileno(), 65536)
+        self.said += more
+        return bool(more)
+
+    @property
+    def works(self):
+        """Whether the kernel got as far as it can."""
+        return SIGN in self.said
+
+    @property
+    def last_line(self):
+        """The last thing that it said."""
+        lines = self.said.decode(errors="replace").split("\n")
+        return next(
+            (line.strip()[:200].rstrip(".") for line in reversed(lines) if line.strip()), "nothing"
+        )
+
+    def stop(self):
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def probe():
+    """Return the type (kvm or qemu) and the reason for it."""
+    try:
+        os.close(os.open(KVM, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return "qemu", f"there is no {KVM}"
+    except OSError as error:
+        return "qemu", f"{KVM} cannot be opened: {error.strerror}"
+    guests = {}
+    try:
+        guests["kvm"] = Guest("kvm", "host")
+        guests["control"] = Guest("tcg", "qemu64")
+        return judge(guests["kvm"], guests["control"])
+    finally:
+        for guest in guests.values():
+            guest.stop()
+
+
+def judge(kvm, control):
+    """Watch both guests until it is clear whether KVM works; return the type and the reason."""
+    deadline = time.monotonic() + LIMIT
+    taken = None
+    with selectors.DefaultSelector() as selector:
+        for guest in (kvm, control):
+            selector.register(guest.process.stdout, selectors.EVENT_READ, guest)
+        while (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                if not key.data.read():
+                    selector.unregister(key.fileobj)
+                    if key.data is kvm and not kvm.works:
+                        return "qemu", f"a guest with KVM ends early: {kvm.last_line}"
+            if kvm.works:
+                seconds = time.monotonic() - kvm.started
+                return "kvm", f"a guest kernel starts with KVM within {seconds:.1f} s"
+            if control.works and taken is None:
+                taken = time.monotonic() - control.started
+                deadline = kvm.started + max(LEAST, FACTOR * taken)
+    if taken is None:
+        return "qemu", f"no guest kernel starts within {LIMIT:.0f} s, with KVM or without it"
+    return "qemu", (
+        f"a guest kernel starts without KVM within {taken:.1f} s, "
+        f"but not with it; its last word: {kvm.last_line}"
+    )
+
+
+def write(path, kind, reason):
+    """Write the file for Nova whole or not at all."""
+    text = f"# Written by kvm-probe: {reason}.\n{CONFIGURATION[kind]}"
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        os.fchmod(file.fileno(), 0o644)
+    Path(file.name).rename(path)
+
+
+def main(argv):
+    """Decide, write the file and say what and why."""
+    parser = argparse.ArgumentParser(description="Decide whether virtual machines use KVM.")
+    parser.add_argument("--type", choices=["auto", *CONFIGURATION], default="auto")
+    parser.add_argument("file", type=Path)
+    args = parser.parse_args(argv)
+    kind, reason = probe() if args.type == "auto" else (args.type, "the metadata say so")
+    write(args.file, kind, reason)
+    how = "with KVM" if kind == "kvm" else "emulated, which is slow"
+    print(f"virtual machines run {how}: {reason}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
