@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imagebuild.images import Image
     from imagebuild.plan import Step
 
-DEFAULT_CLOUD = "overcloud-lxc.yaml"
+DEFAULT_CLOUD = "overcloud.yaml"
 DEFAULT_JOBS = 2
 
 
@@ -55,6 +55,8 @@ def _add_choice_of_images(parser: argparse.ArgumentParser) -> None:
     source.add_argument("-c", "--config", type=Path, metavar="IMAGES.yaml", help=config)
     cloud = f"cloud file whose images to build (default: the example {DEFAULT_CLOUD})"
     source.add_argument("--cloud", type=Path, metavar="FILE", help=cloud)
+    ramdisk = "kernel and initramfs with which Ironic deploys nodes, instead of images"
+    source.add_argument("--deploy-ramdisk", action="store_true", help=ramdisk)
     parser.add_argument(
         "--hypervisor",
         action="append",
@@ -63,20 +65,19 @@ def _add_choice_of_images(parser: argparse.ArgumentParser) -> None:
         metavar="TYPE",
         help=f"build for this type ({', '.join(HYPERVISORS)}), not the listed ones; repeatable",
     )
+    partition = "for ironic: one file system with kernel and ramdisk files, not a whole disk"
+    parser.add_argument("--partition", action="store_true", help=partition)
     role = "only this role; repeatable"
     parser.add_argument("--role", action="append", default=[], metavar="NAME", help=role)
 
 
 def _main(args: argparse.Namespace) -> int:
-    from imagebuild import images, plan
     from imagebuild.cache import Cache, default_root
 
     if args.jobs < 1:
         raise InputError(f"--jobs must be at least 1, is {args.jobs}")
-    listed = images.read_images(args.config) if args.config else _images_of(args.cloud)
-    chosen = images.select(listed, args.hypervisor, args.role)
     cache, directory = Cache(default_root()), args.output.absolute()
-    steps = plan.make_plan(chosen, cache, directory, args.force)
+    steps = _plan(args, cache, directory)
     if args.dry_run:
         _print_plan(steps, args.json)
         return 0
@@ -87,6 +88,18 @@ def _main(args: argparse.Namespace) -> int:
         for record in records:
             print(directory / record["file"])
     return 0
+
+
+def _plan(args: argparse.Namespace, cache: "Cache", directory: Path) -> list["Step"]:
+    from imagebuild import images, plan, ramdisk
+
+    if args.deploy_ramdisk:
+        if args.hypervisor or args.role:
+            raise InputError("--deploy-ramdisk goes without --hypervisor and --role")
+        return ramdisk.make_plan(ramdisk.RELEASE, cache, directory, args.force)
+    listed = images.read_images(args.config) if args.config else _images_of(args.cloud)
+    chosen = images.select(listed, args.hypervisor, args.role, partition=args.partition)
+    return plan.make_plan(chosen, cache, directory, args.force)
 
 
 def _images_of(cloud: Path | None) -> list["Image"]:
@@ -108,7 +121,7 @@ def _images_of(cloud: Path | None) -> list["Image"]:
 def _build(
     steps: Sequence["Step"], cache: "Cache", directory: Path, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    from imagebuild import builder, mirrors
+    from imagebuild import builder, mirrors, ramdisk
     from imagebuild.plan import Action
 
     building = any(step.action is Action.BUILD for step in steps)
@@ -124,6 +137,8 @@ def _build(
         progress=Progress(args.quiet),
         stopping=threading.Event(),
     )
+    if args.deploy_ramdisk:
+        return ramdisk.carry_out(steps, job)
     return builder.carry_out(steps, job, min(args.jobs, os.cpu_count() or 1))
 
 
@@ -132,7 +147,7 @@ def _print_plan(steps: Sequence["Step"], as_json: bool) -> None:
         rows = [
             {
                 "name": step.recipe.name,
-                "kind": "image" if step.image else "base layer",
+                "kind": "image" if step.recipe.parent else "base layer",
                 "action": str(step.action),
                 "reasons": list(step.reasons),
                 "key": step.recipe.key,

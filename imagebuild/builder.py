@@ -55,12 +55,30 @@ def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]
 
 def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
     def task() -> dict[str, Any]:
-        with _exclusive(job, LAYERS, step.recipe.name):
-            if step.reasons == ("forced",) or not job.cache.find(LAYERS, step.recipe):
-                _build_base(step.recipe, job)
+        ensure_base(step, job)
         return {}
 
     return task
+
+
+def ensure_base(step: Step, job: Job) -> None:
+    """Build the base layer of ``step``, unless it is in the cache or another process builds it."""
+    with exclusive(job, LAYERS, step.recipe.name):
+        if step.reasons == ("forced",) or not job.cache.find(LAYERS, step.recipe):
+            _build_base(step.recipe, job)
+
+
+@contextlib.contextmanager
+def layer(recipe: Recipe, job: Job) -> Iterator[tuple[Path, Path, dict[str, float]]]:
+    """Build the root of ``recipe`` on its base.
+
+    Gives the root's archive, a work directory that goes away afterwards, and the phases' seconds.
+    """
+    base = job.cache.find(LAYERS, recipe.parent) if recipe.parent else None
+    if base is None:
+        raise AltostratusError(f"the base layer of {recipe.name} has gone from the cache")
+    with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
+        yield _build_root(recipe, base.path, work, job, phases), work, phases
 
 
 def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, Any]]:
@@ -69,7 +87,7 @@ def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, An
     def task() -> dict[str, Any]:
         if step.action is Action.CURRENT:
             return manifest.refresh(image, job.directory)
-        with _exclusive(job, IMAGES, recipe.name):
+        with exclusive(job, IMAGES, recipe.name):
             forced = step.reasons == ("forced",)
             entry = None if forced else job.cache.find(IMAGES, recipe)
             entry = entry or _build_image(image, recipe, job)
@@ -81,29 +99,30 @@ def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, An
 def _build_base(recipe: Recipe, job: Job) -> Entry:
     with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
         archive = _build_root(recipe, None, work, job, phases)
-        return job.cache.store(LAYERS, recipe, archive, {"phases": phases, "built": _now()})
+        return job.cache.store(LAYERS, recipe, archive, {"phases": phases, "built": now()})
 
 
 def _build_image(image: Image, recipe: Recipe, job: Job) -> Entry:
     started = time.monotonic()
-    base = job.cache.find(LAYERS, recipe.parent) if recipe.parent else None
-    if base is None:
-        raise AltostratusError(f"the base layer of {recipe.name} has gone from the cache")
-    with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
-        archive = _build_root(recipe, base.path, work, job, phases)
-        with _phase(phases, "image file", job, recipe.name):
-            made, inside = _assemble(image, recipe, archive, work)
-        with _phase(phases, "digests", job, recipe.name):
-            digests = files.digests(made, "sha256", "sha512")
+    with layer(recipe, job) as (archive, work, phases):
+        with phase(phases, "image file", job, recipe.name):
+            made, boot_files, inside = _assemble(image, recipe, archive, work)
+        with phase(phases, "digests", job, recipe.name):
+            digests = _digests(made)
+            booting = {name: (file, _digests(file)) for name, file in boot_files.items()}
         record = {
             **digests,
             "packages": inside,
             "package_count": len(inside),
             "phases": phases,
             "seconds": round(time.monotonic() - started, 1),
-            "built": _now(),
+            "built": now(),
         }
-        return job.cache.store(IMAGES, recipe, made, record)
+        return job.cache.store(IMAGES, recipe, made, record, booting)
+
+
+def _digests(path: Path) -> dict[str, str]:
+    return files.digests(path, "sha256", "sha512")
 
 
 def _build_root(
@@ -127,15 +146,16 @@ def _build_root(
 
 def _assemble(
     image: Image, recipe: Recipe, archive: Path, work: Path
-) -> tuple[Path, list[dict[str, Any]]]:
+) -> tuple[Path, dict[str, Path], list[dict[str, Any]]]:
+    """Make the image file; return it, the files that it is booted with, and its packages."""
     root, made = work / "image", work / f"{recipe.key}.{HYPERVISORS[image.hypervisor].suffix}"
     formats.unpack_root(archive, root)
     archive.unlink()
     inside = packages.list_packages(root)
     contents = {"image": image.name, "key": recipe.key, "packages": inside}
     files.write_json(root / packages.INSIDE, contents)
-    formats.WRITERS[image.hypervisor](root, made, recipe.key)
-    return made, inside
+    boot_files = formats.write(image.hypervisor, root, made, recipe.key, partition=image.partition)
+    return made, boot_files, inside
 
 
 @contextlib.contextmanager
@@ -145,7 +165,8 @@ def _progress(job: Job, recipe: Recipe) -> Iterator[dict[str, float]]:
 
 
 @contextlib.contextmanager
-def _phase(phases: dict[str, float], name: str, job: Job, image: str) -> Iterator[None]:
+def phase(phases: dict[str, float], name: str, job: Job, image: str) -> Iterator[None]:
+    """Time the body as phase ``name`` of the build of ``image``."""
     _check_stopping(job)
     started = time.monotonic()
     yield
@@ -158,12 +179,13 @@ def _tell(job: Job, image: str, phase: str, seconds: float) -> None:
         job.progress.note(f"  {image}: {phase} {seconds:.1f} s")
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time for a record: UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 @contextlib.contextmanager
-def _exclusive(job: Job, kind: str, name: str) -> Iterator[None]:
+def exclusive(job: Job, kind: str, name: str) -> Iterator[None]:
     """Hold the lock of a layer or image; wait while another process builds it."""
     told = False
     while True:

@@ -5,6 +5,7 @@ Below the root (``$ALTOSTRATUS_CACHE``, else the user's cache directory)::
 
     layers/NAME/KEY.tar    KEY.json    a base layer, and its record
     images/NAME/KEY.raw    KEY.json    a finished image (any extension), and its record
+    images/NAME/KEY.kernel KEY.ramdisk of an image without a boot loader
     downloads/             packages    (imagebuild.downloads)
     work/                  work in progress of running builds (imagebuild.workdir)
 
@@ -18,6 +19,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from imagebuild import files
@@ -67,7 +69,7 @@ class Cache:
         if record is None:
             return None
         path = self.root / kind / recipe.name / str(record.get("file"))
-        return Entry(path, record) if unchanged(path, record) else None
+        return Entry(path, record) if all_unchanged(path.parent, record) else None
 
     def last_inputs(self, kind: str, name: str) -> Mapping[str, str] | None:
         """Return the inputs of the newest entry of ``name``; None if there never was one."""
@@ -77,28 +79,35 @@ class Cache:
         newest = _read(records[-1]) if records else None
         return newest.get("inputs") if newest else None
 
-    def store(self, kind: str, recipe: Recipe, made: Path, extra: Mapping[str, Any]) -> Entry:
+    def store(
+        self,
+        kind: str,
+        recipe: Recipe,
+        made: Path,
+        extra: Mapping[str, Any],
+        boot_files: Mapping[str, tuple[Path, Mapping[str, str]]] = MappingProxyType({}),
+    ) -> Entry:
         """Move the file ``made`` (on the same file system) into the cache and record it.
 
-        Older entries of the same name go, but for the newest ones (KEPT). The file becomes
-        read-only, since outputs are hard links to it.
+        ``boot_files`` are further files of it with their digests. Older entries of the same name
+        go, but for the newest ones (KEPT). The files become read-only, since outputs are hard links
+        to them.
         """
         directory = self.root / kind / recipe.name
         directory.mkdir(parents=True, exist_ok=True)
-        made.chmod(0o444)
-        files.flush(made)
-        status = made.stat()
         path = directory / f"{recipe.key}{made.suffix}"
+        further = {
+            name: {**digests, **_move(file, directory / f"{recipe.key}{file.suffix}")}
+            for name, (file, digests) in boot_files.items()
+        }
         record = {
             "name": recipe.name,
             "key": recipe.key,
-            "file": path.name,
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
+            **_move(made, path),
+            **({"boot_files": further} if further else {}),
             **extra,
             "inputs": dict(recipe.inputs),
         }
-        made.rename(path)
         files.write_json(directory / f"{recipe.key}.json", record)
         self._prune(directory)
         return Entry(path, record)
@@ -120,6 +129,21 @@ def unchanged(path: Path, record: Mapping[str, Any]) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (record.get("size"), record.get("mtime_ns"))
+
+
+def all_unchanged(directory: Path, record: Mapping[str, Any]) -> bool:
+    """Tell whether every file of ``record`` in ``directory`` is as it was recorded."""
+    parts = [record, *record.get("boot_files", {}).values()]
+    return all(unchanged(directory / str(part.get("file")), part) for part in parts)
+
+
+def _move(made: Path, path: Path) -> dict[str, Any]:
+    """Rename ``made`` to ``path``, read-only and on the disk; return what a record says of it."""
+    made.chmod(0o444)
+    files.flush(made)
+    status = made.stat()
+    made.rename(path)
+    return {"file": path.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

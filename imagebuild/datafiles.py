@@ -26,8 +26,13 @@ def examples_path() -> Path:
     return _tree("examples")
 
 
+def packages_path() -> Path:
+    """Return the directory of the project's Python packages: of this one and those beside it."""
+    return Path(__file__).resolve().parent.parent
+
+
 def _tree(name: str) -> Path:
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = packages_path()
     candidates = [
         # Beside this package only if that is a checkout: site-packages may hold any "examples".
         *([checkout / name] if (checkout / "pyproject.toml").is_file() else []),

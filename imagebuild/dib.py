@@ -24,12 +24,25 @@ INHERITED_HOOKS = ("environment.d", "pre-finalise.d", "finalise.d", "cleanup.d")
 # Free memory that a build in a tmpfs may want, in GiB: an image of 2 GiB and its packages.
 TMPFS_NEED = 5
 
-# Arguments: an empty directory, the command. diskimage-builder's output filter may still be writing
-# when its main process has failed, and would die with the process namespace: hence the pause.
+# Arguments: the work directory, the command.
+# diskimage-builder calls mmdebstrap by sudo, which takes TMPDIR from it; killed, it would leave
+# what it has in /tmp. What others have there must be seen, elements may be among it: hence a layer
+# over it, where the file systems can do that.
+# diskimage-builder's output filter may still be writing when its main process has failed, and would
+# die with the process namespace: hence the pause.
 _ENTER = """
 set -eu
-new=$1
+work=$1 new=$1/dev
 shift
+case $work in
+    /tmp/*) ;;
+    *)
+        layer=lowerdir=/tmp,upperdir=$work/layer/upper,workdir=$work/layer/work
+        mkdir "$work/layer" "$work/layer/upper" "$work/layer/work"
+        chmod 1777 "$work/layer/upper"
+        mount -t overlay -o "$layer" tmp /tmp || echo "/tmp cannot have a layer; going on without"
+        ;;
+esac
 mount -t tmpfs -o mode=0755 dev "$new"
 mkdir "$new/pts" "$new/shm"
 mknod -m 666 "$new/null" c 1 3
@@ -183,7 +196,7 @@ def _run_isolated(
 ) -> None:
     namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
     namespaces += ["--kill-child", "--mount-proc", "--"]
-    enter = ["bash", "-c", _ENTER, "enter", str(place.work / "dev")]
+    enter = ["bash", "-c", _ENTER, "enter", str(place.work)]
     process.run(
         [*namespaces, *enter, *command],
         env=environment,
@@ -206,6 +219,7 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
         **({} if _memory_for_tmpfs() else {"DIB_NO_TMPFS": "1"}),
         "PATH": ":".join([*programs, "/usr/sbin", "/sbin"]),
         "USER": "root",
+        "ALTOSTRATUS_PACKAGES": str(datafiles.packages_path()),
         "ELEMENTS_PATH": str(place.work / "elements"),
         "DIB_IMAGE_CACHE": str(place.cache),
         "DIB_LOCKFILES": str(place.work / "locks"),

@@ -33,6 +33,9 @@ EVERY_LAYER = frozenset(
 MARKER = "every-layer"
 """An (empty) file of this name says that an element belongs to EVERY_LAYER too."""
 
+PACKAGES = "project-packages"
+"""A file of this name lists the Python packages of this project that an element installs."""
+
 # Nothing that happens in a build depends on these.
 _IRRELEVANT = frozenset({"README.rst", "README.md", "service.yaml", "tests", "__pycache__"})
 
@@ -82,6 +85,13 @@ def closure(names: Iterable[str], path: Sequence[Path]) -> dict[str, Path]:
 def runs_in_every_layer(name: str, directory: Path) -> bool:
     """Tell whether an element must run again in a layer on top of one that contains it."""
     return name in EVERY_LAYER or (directory / MARKER).exists()
+
+
+def project_packages(elements: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the Python packages of this project that ``elements`` install, with directories."""
+    lists = (where / PACKAGES for where in elements.values())
+    names = {name for each in lists if each.exists() for name in each.read_text().split()}
+    return {name: datafiles.packages_path() / name for name in sorted(names)}
 
 
 def file_digests(elements: Mapping[str, Path]) -> dict[str, str]:

@@ -31,8 +31,10 @@ class HypervisorType:
     """diskimage-builder element that makes an image fit for this type."""
     extra_properties: Mapping[str, str] = field(default_factory=dict)
     """Image properties besides ``hypervisor_type``."""
-    buildable: bool = False
-    """Whether build-images can make images of this type."""
+    flavor_properties: Mapping[str, str] = field(default_factory=dict)
+    """Properties (extra specs) that a flavor must have for servers to be placed there."""
+    partitions: bool = False
+    """Whether it can also start images of one file system, with kernel and ramdisk beside it."""
 
     @property
     def properties(self) -> dict[str, str]:
@@ -59,7 +61,6 @@ _ROWS = (
         suffix="raw",
         target_element="target-lxc",
         extra_properties=MappingProxyType({"hw_vm_mode": "exe"}),
-        buildable=True,
     ),
     HypervisorType(
         name="docker",
@@ -79,6 +80,16 @@ _ROWS = (
         container_format="bare",
         suffix="qcow2",
         target_element="target-ironic",
+        # A node is given away as a whole: Placement knows neither its CPUs nor its memory.
+        flavor_properties=MappingProxyType(
+            {
+                "resources:CUSTOM_BAREMETAL": "1",
+                "resources:VCPU": "0",
+                "resources:MEMORY_MB": "0",
+                "resources:DISK_GB": "0",
+            }
+        ),
+        partitions=True,
     ),
 )
 

@@ -10,6 +10,9 @@
         release: bookworm
         elements: [keystone]
         parameter: KeystoneImage
+
+``partition: true`` asks for an image of one file system, with kernel and ramdisk files beside it,
+for bare-metal nodes that their Ironic partitions.
 """
 
 import re
@@ -41,6 +44,8 @@ class Image:
     """diskimage-builder elements of its services; what every image needs is added."""
     parameter: str | None = None
     """Heat parameter that takes its id in Glance."""
+    partition: bool = False
+    """ironic: one file system, with kernel and ramdisk beside it, instead of a disk that boots."""
 
 
 def read_images(path: Path) -> list[Image]:
@@ -85,12 +90,17 @@ def parse_images(text: str, source: str) -> list[Image]:
 
 
 def select(
-    images: Sequence[Image], hypervisors: Sequence[str] = (), roles: Sequence[str] = ()
+    images: Sequence[Image],
+    hypervisors: Sequence[str] = (),
+    roles: Sequence[str] = (),
+    *,
+    partition: bool = False,
 ) -> list[Image]:
     """Return the images of ``roles`` for the types ``hypervisors``; empty means all, as listed.
 
     A type that the list does not have for a role gives an image like the listed one for that type.
-    Raises InputError for unknown roles and types, and for types that cannot be built yet.
+    With ``partition``, those that can be are made as one partition with kernel and ramdisk.
+    Raises InputError for unknown roles.
     """
     known = {image.role for image in images}
     unknown = sorted(set(roles) - known)
@@ -101,8 +111,14 @@ def select(
     chosen = [image for image in images if not roles or image.role in roles]
     if hypervisors:
         retyped = [_for_type(image, kind) for image in chosen for kind in hypervisors]
+        if len(set(hypervisors)) > 1:
+            # The cloud's Heat parameter takes one image: the one that its list has.
+            retyped = [
+                each if each in images else replace(each, parameter=None) for each in retyped
+            ]
         chosen = list({image.name: image for image in retyped}.values())
-    _check_buildable(chosen)
+    if partition:
+        chosen = [_as_partition(image) for image in chosen]
     return chosen
 
 
@@ -110,21 +126,16 @@ def _for_type(image: Image, hypervisor: str) -> Image:
     if image.hypervisor == hypervisor:
         return image
     stem = image.name.removesuffix(f"-{image.hypervisor}")
-    return replace(image, name=f"{stem}-{hypervisor}", hypervisor=hypervisor)
+    kept = image.partition and HYPERVISORS[hypervisor].partitions
+    return replace(image, name=f"{stem}-{hypervisor}", hypervisor=hypervisor, partition=kept)
 
 
-def _check_buildable(images: Sequence[Image]) -> None:
-    unbuildable = {image.hypervisor for image in images if not _buildable(image.hypervisor)}
-    if unbuildable:
-        ready = ", ".join(name for name, row in HYPERVISORS.items() if row.buildable)
-        raise InputError(
-            f"images for {', '.join(sorted(unbuildable))} cannot be built yet",
-            f"types that can be built: {ready}",
-        )
+def _as_partition(image: Image) -> Image:
+    return replace(image, partition=HYPERVISORS[image.hypervisor].partitions)
 
 
-def _buildable(hypervisor: str) -> bool:
-    return hypervisor in HYPERVISORS and HYPERVISORS[hypervisor].buildable
+def _can_be_partition(hypervisor: Any) -> bool:
+    return hypervisor not in HYPERVISORS or HYPERVISORS[hypervisor].partitions
 
 
 def _problems(item: Any) -> list[str]:
@@ -144,6 +155,11 @@ def _problems(item: Any) -> list[str]:
         isinstance(name, str) and _NAME.fullmatch(name) for name in elements
     ):
         problems.append(f"elements must be a list of element names, is {elements!r}")
+    if not isinstance(item.get("partition", False), bool):
+        problems.append(f"partition must be true or false, is {item['partition']!r}")
+    elif item.get("partition") and not _can_be_partition(hypervisor):
+        able = ", ".join(name for name, row in HYPERVISORS.items() if row.partitions)
+        problems.append(f"no partition images for {hypervisor}, only for {able}")
     if not isinstance(item.get("parameter"), str | None):
         problems.append(f"parameter must be a string, is {item['parameter']!r}")
     return problems

@@ -10,10 +10,16 @@ from typing import Any
 
 from imagebuild.console import Progress, run_command
 from imagebuild.errors import InputError
-from imagebuild.hypervisors import HYPERVISORS
+from imagebuild.hypervisors import HYPERVISORS, HypervisorType
 
 # Glance's disk formats by file name extension, for files that build-images does not know.
-DISK_FORMATS = {"qcow2": "qcow2", "raw": "raw", "img": "raw", "iso": "iso", "vmdk": "vmdk"}
+DISK_FORMATS = {
+    **{"qcow2": "qcow2", "raw": "raw", "img": "raw", "iso": "iso", "vmdk": "vmdk"},
+    **{"vmlinuz": "aki", "initramfs": "ari"},
+}
+
+# Glance's disk and container formats of what a machine is booted with.
+BOOT_FORMATS = {"kernel": "aki", "ramdisk": "ari"}
 
 # Glance refuses these as custom properties; they have options or are the service's own.
 RESERVED = frozenset(
@@ -41,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"hypervisor type of the images ({', '.join(HYPERVISORS)}; "
         "default: what the manifest.json beside the file says)",
     )
+    emulated = "tag kvm images for hosts that emulate, without KVM (hypervisor_type=qemu)"
+    parser.add_argument("--emulated", action="store_true", help=emulated)
+    untagged = "load images without a hypervisor type, which is refused otherwise"
+    parser.add_argument("--untagged", action="store_true", help=untagged)
     parser.add_argument("--name", help="name in Glance (default: the file's, without extension)")
     parser.add_argument(
         "--property",
@@ -80,10 +90,10 @@ def _main(args: argparse.Namespace) -> int:
     progress = Progress(args.quiet)
     for item in uploads:
         if not item.tagged:
-            progress.note(
-                f"warning: {item.name} has no hypervisor_type: Nova may start it on hosts of any "
-                "type (--hypervisor sets it)"
-            )
+            problem = f"{item.name} has no hypervisor_type: Nova may start it on hosts of any type"
+            if not args.untagged:
+                raise InputError(problem, "--hypervisor TYPE sets it; --untagged loads it as it is")
+            progress.note(f"warning: {problem}")
     store = Glance()
     ids = []
     for item in uploads:
@@ -117,6 +127,7 @@ def _properties(options: Sequence[str]) -> dict[str, str]:
 
 
 def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> Any:
+    from imagebuild import contents
     from imagebuild.cache import unchanged
     from imagebuild.upload import Upload
 
@@ -124,15 +135,42 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
     if not path.is_file():
         raise InputError(f"the manifest names a file that is missing: {path}", "run build-images")
     kind = HYPERVISORS.get(args.hypervisor or record.get("hypervisor", ""))
-    properties = {**(kind.properties if kind else {}), **extra}
+    properties = {**(kind.properties if kind else {}), **_emulated(kind, args), **extra}
+    contents.check(path, kind, properties)
+    disk_format = kind.disk_format if kind else _disk_format(path)
+    # A kernel or ramdisk is its own container.
+    other = disk_format if disk_format in BOOT_FORMATS.values() else "bare"
+    name = args.name or record.get("name") or path.stem
     return Upload(
         path=path,
-        name=args.name or record.get("name") or path.stem,
-        disk_format=kind.disk_format if kind else _disk_format(path),
-        container_format=kind.container_format if kind else "bare",
+        name=name,
+        disk_format=disk_format,
+        container_format=kind.container_format if kind else other,
         properties=properties,
         digests={"sha512": record["sha512"]} if record and unchanged(path, record) else {},
+        boot_files={
+            part: _boot_upload(f"{name}-{part}", path.parent, part, known)
+            for part, known in record.get("boot_files", {}).items()
+        },
     )
+
+
+def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]) -> Any:
+    from imagebuild.cache import unchanged
+    from imagebuild.upload import Upload
+
+    path = directory / known["file"]
+    if not unchanged(path, known):
+        raise InputError(f"the manifest's {part} is missing or was changed: {path}", "build anew")
+    form = BOOT_FORMATS[part]
+    return Upload(path, name, form, form, {}, {"sha512": known["sha512"]})
+
+
+def _emulated(kind: HypervisorType | None, args: argparse.Namespace) -> dict[str, str]:
+    """Return the properties that ``--emulated`` changes."""
+    if not args.emulated or (kind and kind.name != "kvm"):
+        return {}
+    return {"hypervisor_type": "qemu"}
 
 
 def _known(path: Path) -> dict[str, Any]:

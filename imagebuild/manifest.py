@@ -2,14 +2,15 @@
 """``manifest.json``: what the images in an output directory are, for load-image and for people.
 
 One record per image: name, role, hypervisor, release, elements, file, size and digests, Glance's
-formats and properties, the Heat parameter for its id, the content key, packages, seconds per phase.
+formats and properties, the Heat parameter for its id, the content key, packages, seconds per phase;
+for an image without a boot loader also ``boot_files``: its kernel and ramdisk, by these names.
 """
 
 import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,25 +59,39 @@ def publish(entry: Entry, image: Image, directory: Path) -> dict[str, Any]:
     packages = {"image": image.name, "key": record["key"], "packages": entry.record["packages"]}
     with files.lock(directory / ".lock"):
         _place(entry.path, directory / record["file"])
+        for name, part in record["boot_files"].items():
+            cached = entry.record["boot_files"][name]["file"]
+            _place(entry.path.parent / cached, directory / part["file"])
         files.write_json(directory / record["packages"], packages)
-        _rewrite(directory, record)
+        rewrite(directory, [record])
     return record
 
 
 def refresh(image: Image, directory: Path) -> dict[str, Any]:
     """Return the record of an up-to-date image, written anew if its role or parameter changed."""
     with files.lock(directory / ".lock"):
-        old = published(directory)[image.name]
-        record = _record(old, image)
-        if record != old:
-            _rewrite(directory, record)
+        record = _record(published(directory)[image.name], image)
+        rewrite(directory, [record])
     return record
 
 
-def _rewrite(directory: Path, record: Mapping[str, Any]) -> None:
-    records = {**published(directory), record["name"]: record}
+def rewrite(directory: Path, new: Iterable[Mapping[str, Any]]) -> None:
+    """Put the records ``new`` into the manifest of ``directory``; the caller holds its lock.
+
+    Other records stay, unless their file is gone. A Heat parameter takes one image: who had it
+    before, for another hypervisor type, has none any more.
+    """
+    latest = {record["name"]: record for record in new}
+    taken = {record["parameter"] for record in latest.values()}
+    old = published(directory)
+    records: dict[str, Mapping[str, Any]] = {
+        name: {**record, "parameter": None} if record["parameter"] in taken else record
+        for name, record in old.items()
+    }
+    records |= latest
     present = [r for _, r in sorted(records.items()) if (directory / r["file"]).exists()]
-    files.write_json(directory / FILE, {"images": present})
+    if present != list(old.values()):
+        files.write_json(directory / FILE, {"images": present})
 
 
 def _record(known: Mapping[str, Any], image: Image) -> dict[str, Any]:
@@ -94,6 +109,10 @@ def _record(known: Mapping[str, Any], image: Image) -> dict[str, Any]:
         "container_format": kind.container_format,
         "properties": kind.properties,
         "packages": f"{image.name}.packages.json",
+        "boot_files": {
+            name: {**part, "file": f"{image.name}.{name}"}
+            for name, part in known.get("boot_files", {}).items()
+        },
         **{name: known[name] for name in _FROM_CACHE},
     }
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which images have to be built, and why. Reads caches and manifests, changes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from imagebuild import elements, manifest, recipes
-from imagebuild.cache import IMAGES, LAYERS, Cache, unchanged
+from imagebuild.cache import IMAGES, LAYERS, Cache, all_unchanged
 from imagebuild.images import Image
 from imagebuild.recipes import Recipe
 
@@ -51,44 +50,46 @@ def make_plan(
             image,
             recipes.image_recipe(image, bases[image.release], path),
             cache,
-            directory / there[image.name]["file"] if image.name in there else None,
-            there.get(image.name, {}),
+            image.name in there and all_unchanged(directory, there[image.name]),
+            there.get(image.name, {}).get("key"),
             force,
         )
         for image in images
     ]
     needed = [step.image.release for step in steps if step.action is Action.BUILD and step.image]
-    return [_base_step(bases[r], cache, force) for r in dict.fromkeys(needed)] + steps
+    return [base_step(bases[r], cache, force) for r in dict.fromkeys(needed)] + steps
 
 
 def _releases(images: Sequence[Image]) -> list[str]:
     return list(dict.fromkeys(image.release for image in images))
 
 
-def _base_step(recipe: Recipe, cache: Cache, force: bool) -> Step:
+def base_step(recipe: Recipe, cache: Cache, force: bool) -> Step:
+    """Return the step for a base layer."""
     if not force and cache.find(LAYERS, recipe):
         return Step(recipe, None, Action.CACHED)
-    return Step(recipe, None, Action.BUILD, _reasons(recipe, cache, LAYERS, force))
+    return Step(recipe, None, Action.BUILD, reasons(recipe, cache, LAYERS, force))
 
 
 def _image_step(
     image: Image,
     recipe: Recipe,
     cache: Cache,
-    file: Path | None,
-    record: Mapping[str, Any],
+    present: bool,
+    key: str | None,
     force: bool,
 ) -> Step:
     if force:
-        return Step(recipe, image, Action.BUILD, _reasons(recipe, cache, IMAGES, force))
-    if file and record["key"] == recipe.key and unchanged(file, record):
+        return Step(recipe, image, Action.BUILD, reasons(recipe, cache, IMAGES, force))
+    if present and key == recipe.key:
         return Step(recipe, image, Action.CURRENT)
     if cache.find(IMAGES, recipe):
         return Step(recipe, image, Action.CACHED)
-    return Step(recipe, image, Action.BUILD, _reasons(recipe, cache, IMAGES, force))
+    return Step(recipe, image, Action.BUILD, reasons(recipe, cache, IMAGES, force))
 
 
-def _reasons(recipe: Recipe, cache: Cache, kind: str, force: bool) -> tuple[str, ...]:
+def reasons(recipe: Recipe, cache: Cache, kind: str, force: bool) -> tuple[str, ...]:
+    """Say why ``recipe`` must be built: what changed since its last build."""
     if force:
         return ("forced",)
     old = cache.last_inputs(kind, recipe.name)

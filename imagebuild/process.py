@@ -19,13 +19,18 @@ from typing import IO
 
 from imagebuild.errors import AltostratusError
 
-# What a child inherits besides the variables given to it: how to find programs, and the way out.
+# What a child inherits besides the variables given to it: how to find programs, where to keep
+# things, and the way out.
 INHERITED = (
     "PATH",
     "HOME",
     "USER",
     "TERM",
     "TMPDIR",
+    "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+    "ALTOSTRATUS_CACHE",
+    "ALTOSTRATUS_STATE",
     "http_proxy",
     "https_proxy",
     "ftp_proxy",

@@ -23,6 +23,7 @@ from imagebuild.images import Image
 FORMAT = "1"
 OPERATING_SYSTEM = "debian-minimal"
 BASE = "instance-base"
+RAMDISK = "deploy-ramdisk"
 ASSEMBLY = "directory-image"
 
 OPTIONS: Mapping[str, str] = {
@@ -90,9 +91,25 @@ def image_recipe(image: Image, base: Recipe, path: Sequence[Path]) -> Recipe:
 
     Raises InputError when an element is missing or the elements do not fit together.
     """
-    below = elements.closure(base.wanted, path)
     kind = HYPERVISORS[image.hypervisor]
     asked = (*image.elements, kind.target_element)
+    form = f"{kind.suffix} {kind.disk_format} for {kind.name}"
+    form += " as partition" if image.partition else ""
+    return _on_top(base, image.name, asked, form, path)
+
+
+def ramdisk_recipe(base: Recipe, path: Sequence[Path]) -> Recipe:
+    """Return the recipe of the deploy ramdisk on top of ``base``.
+
+    Raises InputError when an element is missing.
+    """
+    return _on_top(base, RAMDISK, (RAMDISK,), "kernel and initramfs", path)
+
+
+def _on_top(
+    base: Recipe, name: str, asked: Sequence[str], form: str, path: Sequence[Path]
+) -> Recipe:
+    below = elements.closure(base.wanted, path)
     everything = elements.closure(dict.fromkeys((*base.wanted, *asked)), path)
     again = {n for n, where in below.items() if elements.runs_in_every_layer(n, where)}
     again |= {ASSEMBLY}
@@ -102,12 +119,13 @@ def image_recipe(image: Image, base: Recipe, path: Sequence[Path]) -> Recipe:
     inputs = {
         **base.inputs,
         **elements.file_digests(everything),
+        **elements.file_digests(elements.project_packages(everything)),
         "elements": " ".join(sorted(everything)),
         "elements that run again": " ".join(sorted(again)),
-        "image format": f"{kind.suffix} {kind.disk_format} for {kind.name}",
+        "image format": form,
     }
     runs_again = tuple(sorted(again))
-    return Recipe(image.name, image.release, wanted, running, inside, runs_again, inputs, base)
+    return Recipe(name, base.release, wanted, running, inside, runs_again, inputs, base)
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

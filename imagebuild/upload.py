@@ -3,7 +3,7 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,13 @@ class Upload:
     properties: Mapping[str, str]
     digests: dict[str, str] = field(default_factory=dict)
     """Digests of the content by hashlib name, as far as they are known."""
+    boot_files: Mapping[str, "Upload"] = field(default_factory=dict)
+    """What a machine is booted with, kernel and ramdisk, if the image has no boot loader."""
 
     @property
     def tagged(self) -> bool:
-        """Tell whether the image matches one hypervisor type only."""
-        return "hypervisor_type" in self.properties
+        """Tell whether Nova starts the image on one hypervisor type only, or never by itself."""
+        return "hypervisor_type" in self.properties or self.container_format in ("aki", "ari")
 
     def digest(self, algorithm: str) -> str:
         """Return the digest of the content, computed at most once."""
@@ -49,13 +51,19 @@ class Upload:
         return self.digests[algorithm]
 
 
-def load(upload: Upload, store: ImageStore, replace: bool, progress: Progress) -> str:
+def load(upload: Upload, store: ImageStore, supersede: bool, progress: Progress) -> str:
     """Make sure that ``store`` has the image of ``upload`` and return its id.
 
     Data that is there under that name is not sent again; its properties are corrected. With
-    ``replace``, other images of exactly that name are deleted afterwards. What fails half-way is
-    undone, now or by the next call: no image without its data stays behind.
+    ``supersede``, other images of exactly that name are deleted afterwards. What fails half-way is
+    undone, now or by the next call: no image without its data stays behind. Files to boot with are
+    images of their own, which the properties ``kernel_id`` and ``ramdisk_id`` name.
     """
+    parts = {
+        f"{name}_id": load(part, store, supersede, progress)
+        for name, part in upload.boot_files.items()
+    }
+    upload = replace(upload, properties={**upload.properties, **parts})
     namesakes = _without_abandoned(store.find(upload.name), store, progress)
     existing = next((image for image in namesakes if _has_content(image, upload)), None)
     if existing is None:
@@ -64,7 +72,7 @@ def load(upload: Upload, store: ImageStore, replace: bool, progress: Progress) -
         image_id = str(existing["id"])
         _correct(existing, upload, store, progress)
     others = [str(image["id"]) for image in namesakes if image["id"] != image_id]
-    if others and replace:
+    if others and supersede:
         with progress.step(f"{upload.name}: delete {len(others)} older"):
             for other in others:
                 store.delete(other)
