@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The typed model of a cloud, as ``generator.cloudfile`` reads it; see ``generator.grammar``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -85,7 +85,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A whole cloud: roles on networks; ``distribution`` is the Debian release of its images."""
+    """A whole cloud: roles on networks; ``distribution`` is the Debian release of its images.
+
+    ``joined`` is the cloud whose services it uses where it has none of its own, or None.
+    """
 
     name: str
     release: str
@@ -95,6 +98,30 @@ class Cloud:
     service_network: str
     public_network: str
     roles: Mapping[str, Role]
+    joined: "Cloud | None" = None
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The names of all services of its roles."""
+        return frozenset(name for role in self.roles.values() for name in role.services)
+
+    def carrier(self, role: Role, network: str) -> str | None:
+        """Return the network of ``role`` on whose wire ``network`` is a VLAN; see ``carrier``."""
+        others = (self.networks[one] for one in role.networks)
+        found = carrier(self.networks[network], others)
+        return found.name if found else None
+
+
+def carrier(network: Network, others: Iterable[Network]) -> Network | None:
+    """Return which of ``others`` is the untagged traffic of the wire that ``network`` is a VLAN of.
+
+    A machine with one cable has an interface for it, and for each VLAN a tagged one on top. None
+    for a flat network, and where there is no such other.
+    """
+    if network.vlan is None:
+        return None
+    wire = network.physical_network
+    return next((one for one in others if one.vlan is None and one.physical_network == wire), None)
 
 
 def camel_case(name: str) -> str:

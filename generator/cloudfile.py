@@ -10,32 +10,38 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from generator import document, grammar, networkcheck, rolecheck, schema, services
+from generator import document, grammar, joincheck, networkcheck, rolecheck, schema, services
 from generator.cloud import Cloud, Flavor, Network, Role, Route
 from generator.contract import Contracts
 from generator.document import Node
-from generator.problems import Report, nearest
+from generator.problems import InvalidInputError, Report, nearest
 from generator.schema import Schema
 
 
-def load(path: Path, contracts: Contracts) -> Cloud:
+def load(path: Path, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
     """Return the cloud that the file ``path`` describes, with services of ``contracts``.
 
-    Raises InvalidInputError with every problem of the file, OSError if it cannot be read.
+    With ``hypervisor`` all its roles are of that type, whatever the file says. Raises
+    InvalidInputError with every problem of the file, OSError if it cannot be read.
     """
-    return parse(path.read_bytes(), str(path), contracts)
+    return parse(path.read_bytes(), str(path), contracts, hypervisor)
 
 
-def parse(content: bytes, name: str, contracts: Contracts) -> Cloud:
+def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
     """Return the cloud that the text ``content`` of the file called ``name`` describes."""
     report = Report()
     root = document.parse(content, name, report)
+    if hypervisor:
+        _move(root, hypervisor)
     schema.check(root, grammar.CLOUD, report, "cloud file")
     networks = _networks(root, report)
     networkcheck.check(networks, _fields(root, "networks"), report)
     roles = _roles(root, contracts, report)
     _check_network_names(root, roles, report)
-    rolecheck.check(root, networks, roles, contracts, report)
+    joined = _joined(root, Path(name).parent, contracts, report)
+    rolecheck.check(root, networks, roles, contracts, report, joined)
+    if joined:
+        joincheck.check(root, networks, roles, joined, contracts, report)
     report.raise_if_any()
     release = _plain(root, grammar.CLOUD, "release")
     return Cloud(
@@ -47,7 +53,37 @@ def parse(content: bytes, name: str, contracts: Contracts) -> Cloud:
         service_network=_plain(root, grammar.CLOUD, "service_network"),
         public_network=_plain(root, grammar.CLOUD, "public_network"),
         roles=roles,
+        joined=joined,
     )
+
+
+def _move(root: Node, hypervisor: str) -> None:
+    """Make the file say that all roles are of the type ``hypervisor``."""
+    listed = root.get("hypervisors")
+    if listed:
+        listed.value = [Node(listed.mark, hypervisor)]
+    for role in _fields(root, "roles").values():
+        # A role that names no type takes the first of ``hypervisors``.
+        if named := role.get("hypervisor"):
+            named.value = hypervisor
+
+
+def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> Cloud | None:
+    """Return the cloud whose file ``join`` names, a path from ``folder``."""
+    node = root.get("join")
+    if node is None or not _fits(node, grammar.CLOUD["properties"]["join"]):
+        return None
+    path = folder / str(node.value)
+    try:
+        content = path.read_bytes()
+        if document.parse(content, str(path), Report()).get("join") is None:
+            return parse(content, str(path), contracts)
+        report.add(node.mark, f"join: the cloud of {path} joins another itself", "join that one")
+    except OSError as error:
+        report.add(node.mark, f"join: {path}: {error.strerror}", "give its path from this file")
+    except InvalidInputError as error:
+        report.problems += error.problems
+    return None
 
 
 def _fields(root: Node, key: str) -> Mapping[str, Node]:

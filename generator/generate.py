@@ -8,14 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from generator import cloudfile, contracts, heat, output, secretstore
-from generator.cloud import Cloud
+from generator import cloudfile, contracts, heat, output, processcheck, secretstore
+from generator.cloud import Cloud, camel_case
 from generator.output import File
-from generator.resolve import resolve
+from generator.resolve import Plan, resolve
 from imagebuild.console import run_command
 from imagebuild.datafiles import elements_path, templates_path
 from imagebuild.errors import AltostratusError, InputError
 from imagebuild.files import write_text
+from imagebuild.hypervisors import HYPERVISORS
 
 # heat/common/config.py: max_resources_per_stack, max_template_size.
 HEAT_RESOURCES = 1000
@@ -29,13 +30,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(_run, _parser(), argv)
 
 
-def generate(cloud_file: Path, out: Path) -> list[Path]:
+def generate(
+    cloud_file: Path,
+    out: Path,
+    joined_secrets: Path | None = None,
+    hypervisor: str | None = None,
+) -> list[Path]:
     """Write everything for the cloud of ``cloud_file`` into the directory ``out``.
 
     Secrets that ``out`` has are kept. Return the files that were written or removed; none if all
-    were up to date. Raises InvalidInputError, before anything is written, if the file is wrong.
+    were up to date. ``joined_secrets`` are the secrets.yaml of the cloud that this one joins, by
+    default beside ``out`` in the directory of its name. With ``hypervisor`` all roles are of that
+    type. Raises InvalidInputError, before anything is written, if the file is wrong.
     """
-    files = _files(cloud_file, out)
+    files = _files(cloud_file, out, joined_secrets, hypervisor)
     stale = _stale(files, out)
     for path in stale:
         file = files.get(str(path.relative_to(out)))
@@ -46,9 +54,9 @@ def generate(cloud_file: Path, out: Path) -> list[Path]:
     return stale
 
 
-def images(cloud_file: Path) -> str:
+def images(cloud_file: Path, hypervisor: str | None = None) -> str:
     """Return the text of ``images.yaml`` for the cloud of ``cloud_file``; nothing is written."""
-    return output.images(cloudfile.load(cloud_file, contracts.load(elements_path())))
+    return output.images(cloudfile.load(cloud_file, contracts.load(elements_path()), hypervisor))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +72,18 @@ def _parser() -> argparse.ArgumentParser:
         "--images", action="store_true", help="print images.yaml alone and write nothing"
     )
     parser.add_argument(
+        "--hypervisor",
+        metavar="TYPE",
+        choices=list(HYPERVISORS),
+        help=f"hypervisor type of all roles, whatever the file says: {', '.join(HYPERVISORS)}",
+    )
+    parser.add_argument(
+        "--joined-secrets",
+        metavar="FILE",
+        type=Path,
+        help="secrets.yaml of the cloud that 'join' names (default: OUT/../NAME/secrets.yaml)",
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="write nothing; exit 1 if OUT is not what would be written",
@@ -73,11 +93,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     if args.images:
-        print(images(args.cloud), end="")
+        print(images(args.cloud, args.hypervisor), end="")
         return 0
     if args.check:
-        return _check(args.cloud, args.output)
-    changed = generate(args.cloud, args.output)
+        return _check(args)
+    changed = generate(args.cloud, args.output, args.joined_secrets, args.hypervisor)
     for path in changed:
         logger.info("%s %s", "wrote" if path.exists() else "removed", path)
     if not changed:
@@ -85,25 +105,45 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(cloud_file: Path, out: Path) -> int:
-    stale = _stale(_files(cloud_file, out), out)
+def _check(args: argparse.Namespace) -> int:
+    out = args.output
+    stale = _stale(_files(args.cloud, out, args.joined_secrets, args.hypervisor), out)
     if stale:
         names = ", ".join(str(path.relative_to(out)) for path in stale)
         raise AltostratusError(
-            f"{out} is stale: {names}", f"run generate-stacks {cloud_file} -o {out}"
+            f"{out} is stale: {names}", f"run generate-stacks {args.cloud} -o {out}"
         )
     return 0
 
 
-def _files(cloud_file: Path, out: Path) -> dict[str, File]:
+def _files(
+    cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
+) -> dict[str, File]:
     if not cloud_file.is_file():
         raise InputError(f"{cloud_file}: no such file")
     known = contracts.load(elements_path())
-    cloud = cloudfile.load(cloud_file, known)
-    secrets = secretstore.load(out / output.SECRETS)
-    files = output.files(resolve(cloud, known), known, templates_path(), secrets)
+    cloud = cloudfile.load(cloud_file, known, hypervisor)
+    plan = resolve(cloud, known)
+    processcheck.check(plan)
+    secrets = secretstore.load(out / output.SECRETS) | _inherited(plan, out, joined_secrets)
+    files = output.files(plan, known, templates_path(), secrets)
     _warn_of_limits(cloud, files)
     return files
+
+
+def _inherited(plan: Plan, out: Path, given: Path | None) -> dict[str, str]:
+    """Return the secrets, by Heat parameter, that belong to the cloud that this one joins."""
+    if plan.cloud.joined is None or not plan.inherited:
+        return {}
+    path = given or out.absolute().parent / plan.cloud.joined.name / output.SECRETS
+    known = secretstore.load(path)
+    wanted = {camel_case(name) for name in plan.inherited}
+    if missing := sorted(wanted - known.keys()):
+        raise InputError(
+            f"{path}: no {', '.join(missing)}, secrets of {plan.cloud.joined.name}",
+            "run generate-stacks for that cloud first, or say where: --joined-secrets FILE",
+        )
+    return {name: known[name] for name in wanted}
 
 
 def _warn_of_limits(cloud: Cloud, files: Mapping[str, File]) -> None:

@@ -166,6 +166,13 @@ CLOUD: Schema = {
                 "default": "zed",
                 "description": "OpenStack release",
             },
+            "join": {
+                "type": "string",
+                "pattern": r"\.ya?ml$",
+                "title": "a cloud file",
+                "description": "Cloud file (path from this one) of a running cloud whose services, "
+                "secrets included, this one uses where it has none of its own",
+            },
             "hypervisors": {
                 "type": "array",
                 "items": _TYPE,

@@ -28,8 +28,7 @@ def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
     return {
         "heat_template_version": VERSION,
         "description": Block(
-            f"OpenStack {cloud.release.capitalize()} in instances of type "
-            f"{' and '.join(_types(cloud))} of the undercloud"
+            f"OpenStack {cloud.release.capitalize()} in instances of the types in environment.yaml"
         ),
         "parameters": Block(_parameters(plan, contracts)),
         "resources": Block(resources),
@@ -69,10 +68,6 @@ def resources_count(cloud: Cloud) -> int:
         count += 2 + 3 * role.count
         count += len(role.networks) * (role.count + (0 if role.addresses else 1))
     return count
-
-
-def _types(cloud: Cloud) -> list[str]:
-    return sorted({role.hypervisor for role in cloud.roles.values()})
 
 
 def _type(role: Role) -> str:

@@ -17,6 +17,9 @@ from generator.metadata import replaced
 from generator.references import Reference, Text, Value
 from generator.resolve import REGION, Plan
 
+TYPE_INPUT = "hypervisor-type"
+"""The input that ``templates/server-<type>.yaml`` gives to every deployment."""
+
 
 @dataclass
 class HeatValues:
@@ -44,8 +47,7 @@ class HeatValues:
             group = ports.group_name(role, network)
             for_each[f"<{network}.port>"] = {"get_attr": [group, "refs"]}
             for_each[f"<{network}.address>"] = ports.addresses(role, network)
-        networks = [Flow({"port": f"<{network}.port>"}) for network in role.networks]
-        template = {"networks": networks, "inputs": self.inputs}
+        template = self._instance_of({one: f"<{one}.port>" for one in role.networks}, self.inputs)
         return {"repeat": {"for_each": for_each, "permutations": False, "template": template}}
 
     def _instance(self, index: int) -> dict[str, Any]:
@@ -53,16 +55,32 @@ class HeatValues:
         own = {
             f"<{network}.address>": ports.address(role, network, index) for network in role.networks
         }
+        its_ports = {
+            network: {"get_resource": ports.port_name(role, network, index)}
+            for network in role.networks
+        }
+        inputs = {name: _filled(value, own) for name, value in self.inputs.items()}
+        return self._instance_of(its_ports, inputs)
+
+    def _instance_of(self, its_ports: Mapping[str, Any], inputs: Any) -> dict[str, Any]:
+        cloud, role = self.plan.cloud, self.role
         return {
-            "networks": [
-                {"port": {"get_resource": ports.port_name(role, network, index)}}
-                for network in role.networks
+            "networks": [Flow({"port": port}) for port in its_ports.values()],
+            "untagged": [
+                Flow({"port": port})
+                for network, port in its_ports.items()
+                if cloud.carrier(role, network) is None
             ],
-            "inputs": {name: _filled(value, own) for name, value in self.inputs.items()},
+            "inputs": inputs,
         }
 
     def own(self, name: str) -> Any:
-        """Return the value of ``{self:name}``: static where it can be, else an input."""
+        """Return the value of ``{self:name}``: static where it can be, else an input.
+
+        The template of the hypervisor type gives its own name: nothing else differs between types.
+        """
+        if name == "type":
+            return {"get_input": TYPE_INPUT}
         static = self._static(Reference("self", name))
         return self._input(name, self._placeholder(name)) if static is None else static
 
@@ -97,12 +115,11 @@ class HeatValues:
         role = self.role
         if part.kind == "region":
             return REGION
-        if part.kind == "self" and part.name in ("role", "type", "name"):
-            name = role.instance(ports.INDEX)
-            known = {"role": role.name, "type": role.hypervisor, "name": name}[part.name]
+        if part.kind == "self" and part.name in ("role", "name"):
+            known = role.name if part.name == "role" else role.instance(ports.INDEX)
             return None if ports.INDEX in known else known
         if part.kind in ("address", "public"):
-            first = ports.address(self.plan.runners[part.name][0], self.plan.network_of(part), 0)
+            first = ports.address(self.plan.providers(part.name)[0], self.plan.network_of(part), 0)
             return first if isinstance(first, str) else None
         return None
 
@@ -110,7 +127,8 @@ class HeatValues:
         return f"{self.plan.cloud.service_network}.address" if name == "address" else name
 
     def _placeholder(self, name: str) -> str:
-        return self.role.instance(ports.INDEX) if name == "name" else f"<{name}>"
+        known = {"name": self.role.instance(ports.INDEX), "type": self.role.hypervisor}
+        return known.get(name, f"<{name}>")
 
     def _input(self, name: str, value: Any) -> dict[str, str]:
         self.inputs[name] = value
@@ -120,7 +138,7 @@ class HeatValues:
         if reference.kind == "secret":
             return {"get_param": camel_case(reference.name)}
         network = self.plan.network_of(reference)
-        runners = self.plan.runners[reference.name]
+        runners = self.plan.providers(reference.name)
         if reference.kind == "addresses":
             lists = [ports.addresses(role, network) for role in runners]
             return lists[0] if len(lists) == 1 else {"list_concat": lists}

@@ -18,7 +18,7 @@ def is_possible(plan: Plan, role: Role) -> bool:
         for value in plan.metadata[role.name].values()
         for reference in references(value)
         if reference.kind in ADDRESSES
-        for runner in plan.runners[reference.name]
+        for runner in plan.providers(reference.name)
     )
 
 
@@ -44,7 +44,7 @@ class LiteralValues:
             network = self.plan.network_of(whole)
             return [
                 str(address)
-                for role in self.plan.runners[whole.name]
+                for role in self.plan.providers(whole.name)
                 for address in role.addresses[network]
             ]
         return "".join(part if isinstance(part, str) else self._word(part) for part in text.parts)
@@ -56,7 +56,7 @@ class LiteralValues:
             return REGION
         if reference.kind == "self":
             return self.own(reference.name)
-        runner = self.plan.runners[reference.name][0]
+        runner = self.plan.providers(reference.name)[0]
         return str(runner.addresses[self.plan.network_of(reference)][0])
 
     def own(self, name: str) -> str:

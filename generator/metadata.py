@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from generator.cloud import Role
+from generator.cloud import Network, Role
 from generator.references import Text, Value
 from generator.resolve import Plan
 
@@ -15,17 +15,47 @@ def tree(
     """Return the metadata of an instance of ``role`` as a tree.
 
     ``value`` renders the symbolic value of a key, ``own`` what differs between instances (``name``
-    and ``NETWORK.address``).
+    and ``NETWORK.address``) or between hypervisor types (``type``).
     """
     instance = {
         "name": own("name"),
         "role": role.name,
         "cloud": plan.cloud.name,
-        "hypervisor-type": role.hypervisor,
+        "hypervisor-type": own("type"),
         "addresses": {network: own(f"{network}.address") for network in role.networks},
     }
+    vlans = [
+        _vlan(plan.cloud.networks[network], under, own(f"{network}.address"))
+        for network in role.networks
+        if (under := plan.cloud.carrier(role, network))
+    ]
+    if vlans:
+        instance["vlans"] = vlans
     keys = {key: value(key, one) for key, one in plan.metadata[role.name].items()}
     return {"instance": instance, **nested(keys)}
+
+
+def _vlan(network: Network, under: str, address: Any) -> dict[str, Any]:
+    """Return what a machine that sees tagged traffic needs to be on ``network``.
+
+    The interface that has the machine's address on the network ``under`` carries it. What DHCP
+    would tell elsewhere is here.
+    """
+    found: dict[str, Any] = {
+        "network": network.name,
+        "vlan_id": network.vlan,
+        "carrier": under,
+        "address": address,
+        "prefix_length": network.cidr.prefixlen,
+        "mtu": network.mtu,
+        "gateway": str(network.gateway) if network.gateway else None,
+        "routes": [
+            {"destination": str(route.destination), "nexthop": str(route.nexthop)}
+            for route in network.routes
+        ],
+        "dns": [str(server) for server in network.dns],
+    }
+    return {key: value for key, value in found.items() if value not in (None, [])}
 
 
 def nested(keys: Mapping[str, Any]) -> dict[str, Any]:

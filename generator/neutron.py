@@ -4,15 +4,15 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from generator import document, provider, schema
 from generator.problems import Report
+from generator.session import CREDENTIALS, connected
 from imagebuild.console import run_command
-from imagebuild.errors import AltostratusError, InputError
+from imagebuild.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="setup-neutron",
-        description="Create or update flat and VLAN provider networks. The cloud and the "
-        "credentials are those of OS_CLOUD and clouds.yaml, or of OS_* variables.",
+        description=f"Create or update flat and VLAN provider networks. {CREDENTIALS}",
     )
     parser.add_argument(
         "-n",
@@ -64,46 +63,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     networks = read(args.networks)
-    with _errors(), _connection() as connection:
-        for change in provider.plan(connection, networks):
+    with connected("setup-neutron", "Neutron") as connection:
+        for change in provider.plan(connection.network, networks):
             logger.debug("%s: network %s, subnet %s", change.name, change.network, change.subnet)
             if not args.dry_run:
-                provider.apply(connection, change)
+                provider.apply(connection.network, change)
             print(change.kind, change.name, flush=True)
     return 0
-
-
-@contextmanager
-def _connection() -> Iterator[Any]:
-    # Imported here: it takes a second, and --help must not.
-    import openstack
-
-    with openstack.connect(app_name="setup-neutron") as connection:
-        yield connection.network
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Turn what the SDK raises into errors with hints."""
-    import keystoneauth1.exceptions
-    import openstack.exceptions
-
-    credentials = "set OS_CLOUD to a cloud of clouds.yaml, or OS_AUTH_URL and the like"
-    try:
-        yield
-    except (
-        openstack.exceptions.ConfigException,
-        keystoneauth1.exceptions.MissingRequiredOptions,
-        keystoneauth1.exceptions.MissingAuthPlugin,
-    ) as error:
-        raise AltostratusError(f"no credentials: {error}", credentials) from error
-    except keystoneauth1.exceptions.Unauthorized as error:
-        raise AltostratusError("Keystone refuses the credentials", credentials) from error
-    except keystoneauth1.exceptions.ClientException as error:
-        message = f"cannot reach the cloud: {error}"
-        raise AltostratusError(message, "is the undercloud running?") from error
-    except openstack.exceptions.SDKException as error:
-        raise AltostratusError(f"Neutron refused: {error}") from error
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from generator.cloud import Cloud, Network, Role, camel_case
 from generator.contract import Contracts
 from generator.literals import LiteralValues
 from generator.resolve import Plan
+from imagebuild.hypervisors import HYPERVISORS
 
 MARK = "Written by generate-stacks"
 
@@ -125,4 +126,6 @@ def _network(network: Network) -> dict[str, Any]:
 def _flavor(cloud: Cloud, role: Role) -> dict[str, Any]:
     size = role.flavor
     name = heat.flavor(cloud, role)
-    return {"name": name, "ram": size.ram, "vcpus": size.vcpus, "disk": size.disk}
+    found = {"name": name, "ram": size.ram, "vcpus": size.vcpus, "disk": size.disk}
+    specs = HYPERVISORS[role.hypervisor].flavor_properties
+    return {**found, "extra_specs": dict(specs)} if specs else found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what follows from the grammars: the JSON Schema for editors and the tables in ``docs/``.
+"""Writes what follows from grammars and contracts: JSON Schema, tables in ``docs/``, defaults.
 
 ``python -m generator.reference`` in a checkout rewrites them; a test fails while they are stale.
 """
@@ -7,16 +7,21 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import grammar, provider, references
+from generator import baremetal, contracts, flavors, grammar, provider
+from generator.contract import Contracts
 from generator.contractschema import SECRET_KINDS, SERVICE_SCHEMA
+from generator.metadata import nested
+from generator.references import KINDS, references
 from generator.schema import Schema
 from imagebuild.files import write_text
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+ELEMENTS = DOCS.parent / "elements"
 
 SCHEMA = "cloud.schema.json"
 
@@ -36,18 +41,42 @@ def documents() -> dict[Path, str]:
     """Return the present content of every generated document by its path."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **grammar.CLOUD}
     found = {DOCS / SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"}
-    for name in ("cloud-file.md", "networks.md", "services.md"):
+    for name in ("cloud-file.md", "networks.md", "register-nodes.md", "services.md"):
         text = (DOCS / name).read_text(encoding="utf-8")
         found[DOCS / name] = _TABLE.sub(lambda match: match[1] + _table(match[2]) + match[3], text)
-    return found
+    return found | _nova_defaults(contracts.load(ELEMENTS))
 
 
 def main() -> int:
     """Write every document that is stale."""
     for path, text in documents().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
     return 0
+
+
+def _nova_defaults(known: Contracts) -> dict[Path, str]:
+    """Return what each nova-compute process takes where metadata of the old layout say nothing.
+
+    Contracts are not in images; ``novadrivers.processes`` reads these files instead.
+    """
+    found = {}
+    for service, contract in known.by_name.items():
+        # A nova-compute process is what has a driver.
+        if f"{service}.compute_driver" in contract.keys:
+            own = {
+                name.removeprefix(f"{service}."): key.value
+                for name, key in contract.keys.items()
+                if name.startswith(f"{service}.")
+                and not key.required
+                and not any(references(key.value))
+            }
+            type_ = service.removeprefix("nova-")
+            path = ELEMENTS / service / "static/usr/share/altostratus/nova-defaults"
+            text = json.dumps(nested(own), indent=2, ensure_ascii=False) + "\n"
+            found[path / f"{type_}.json"] = text
+    return found
 
 
 def _table(name: str) -> str:
@@ -57,6 +86,8 @@ def _table(name: str) -> str:
         "role": _properties(grammar.ROLE),
         "flavor": _properties(grammar.FLAVOR),
         "networks": _properties(provider.NETWORK),
+        "flavors": _properties(flavors.FLAVOR),
+        "nodes": _properties(baremetal.NODE),
         "contract": _properties(SERVICE_SCHEMA),
         "key": _properties(SERVICE_SCHEMA["properties"]["keys"]["additionalProperties"]),
         "secrets": iter((f"`{kind}`", text) for kind, text in SECRET_KINDS.items()),
@@ -81,13 +112,18 @@ def _default(schema: Schema) -> str:
     return "" if default in (None, [], {}, "") else f"`{json.dumps(default)}`"
 
 
+def _types(types: str | Sequence[str]) -> str:
+    names = [types] if isinstance(types, str) else types
+    return " or ".join(_TYPES[name] for name in names)
+
+
 def _form(schema: Schema) -> str:
     if "enum" in schema:
         return " or ".join(f"`{json.dumps(one).strip(chr(34))}`" for one in schema["enum"])
     if "items" in schema and schema["type"] == "array":
         return f"list of {_form(schema['items'])}"
     limits = [str(schema[word]) for word in ("minimum", "maximum") if word in schema]
-    name = _short(schema.get("title", "")) or _TYPES.get(schema.get("type", "any"), "")
+    name = _short(schema.get("title", "")) or _types(schema.get("type", "any"))
     joined = f" {'–'.join(limits)}" if len(limits) == 2 else f" ≥ {limits[0]}" if limits else ""
     return f"{name}{joined}"
 
@@ -99,7 +135,7 @@ def _short(title: str) -> str:
 
 
 def _references() -> Iterator[tuple[str, str]]:
-    for kind, text in references.KINDS.items():
+    for kind, text in KINDS.items():
         names = {"region": "", "self": ":WHAT", "secret": ":NAME"}
         yield f"`{{{kind}{names.get(kind, ':SERVICE')}}}`", text
 

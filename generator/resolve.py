@@ -6,7 +6,7 @@ nothing else: no secret reaches an instance that has no use for it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from generator import references, services
 from generator.cloud import Cloud, Role
@@ -25,18 +25,27 @@ class Plan:
     """A cloud with all that follows from it.
 
     ``metadata`` maps role → key → symbolic value; ``secrets`` are the needed secrets and their
-    kinds, ``runners`` the roles that have a service, in the order of the file.
+    kinds, ``inherited`` the names of those that belong to the joined cloud; ``runners`` are the
+    roles that have a service, in the order of the file, ``joined_runners`` those of that cloud.
     """
 
     cloud: Cloud
     metadata: Mapping[str, Mapping[str, Value]]
     secrets: Mapping[str, str]
     runners: Mapping[str, tuple[Role, ...]]
+    joined_runners: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
+    inherited: frozenset[str] = frozenset()
+
+    def providers(self, service: str) -> tuple[Role, ...]:
+        """Return the roles whose addresses stand for ``service``: own ones, else joined ones."""
+        return self.runners.get(service) or self.joined_runners.get(service, ())
 
     def network_of(self, reference: Reference) -> str:
         """Return the network that a reference to an address means."""
-        public = reference.kind == "public"
-        return self.cloud.public_network if public else self.cloud.service_network
+        cloud = self.cloud
+        if cloud.joined and reference.name not in self.runners:
+            cloud = cloud.joined
+        return cloud.public_network if reference.kind == "public" else cloud.service_network
 
 
 def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
@@ -45,18 +54,35 @@ def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
     Raises InputError if a value refers to a service that no role has and no contract asks for, or
     to a network that the role is not on.
     """
-    everything = {name for role in cloud.roles.values() for name in role.services}
-    present = services.closure(everything, contracts)
-    values = _values(present, contracts)
+    joined = cloud.joined.services if cloud.joined else frozenset()
+    values = _values(services.closure(cloud.services | joined, contracts), contracts)
+    values |= _joined_config(cloud, contracts)
     metadata = {role.name: _role_metadata(role, values, contracts) for role in cloud.roles.values()}
-    runners = {
-        service: tuple(role for role in cloud.roles.values() if service in role.services)
-        for service in sorted(everything)
-    }
+    theirs = {name for one in services.closure(joined, contracts) for name in one.secrets}
+    secrets = {name: contracts.secrets[name] for name in _needed_secrets(metadata)}
+    plan = Plan(
+        cloud,
+        metadata,
+        secrets,
+        runners=_runners(cloud),
+        joined_runners=_runners(cloud.joined) if cloud.joined else {},
+        inherited=frozenset(theirs & secrets.keys()),
+    )
     for role in cloud.roles.values():
         for key, value in metadata[role.name].items():
             for reference in references.references(value):
-                _check_reference(reference, key, role, runners)
+                _check_reference(reference, key, role, plan)
+    return plan
+
+
+def _runners(cloud: Cloud) -> dict[str, tuple[Role, ...]]:
+    return {
+        service: tuple(role for role in cloud.roles.values() if service in role.services)
+        for service in sorted(cloud.services)
+    }
+
+
+def _needed_secrets(metadata: Mapping[str, Mapping[str, Value]]) -> list[str]:
     needed = {
         reference.name
         for keys in metadata.values()
@@ -64,14 +90,22 @@ def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
         for reference in references.references(value)
         if reference.kind == "secret"
     }
-    secrets = {name: contracts.secrets[name] for name in sorted(needed)}
-    return Plan(cloud, metadata, secrets, runners)
+    return sorted(needed)
 
 
-def _check_reference(
-    reference: Reference, key: str, role: Role, runners: Mapping[str, tuple[Role, ...]]
-) -> None:
-    if reference.kind in ADDRESSES and reference.name not in runners:
+def _joined_config(cloud: Cloud, contracts: Contracts) -> dict[str, Value]:
+    """Return what the joined cloud's file says of keys that no service of this cloud owns."""
+    own = {key for one in services.closure(cloud.services, contracts) for key in one.keys}
+    return {
+        key: value
+        for role in (cloud.joined.roles.values() if cloud.joined else ())
+        for key, value in role.config.items()
+        if key not in own
+    }
+
+
+def _check_reference(reference: Reference, key: str, role: Role, plan: Plan) -> None:
+    if reference.kind in ADDRESSES and not plan.providers(reference.name):
         message = f"role '{role.name}': {key} is the address of {reference.name}, which no role has"
         raise InputError(message, f"add {reference.name} to the services of a role")
     network = reference.name.removesuffix(".address")

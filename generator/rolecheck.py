@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from generator import ports, services
-from generator.cloud import Network, Role
+from generator.cloud import Cloud, Network, Role, carrier
 from generator.contract import Contracts
 from generator.document import Node
 from generator.networkcheck import place
 from generator.problems import Mark, Report
-from imagebuild.hypervisors import HYPERVISORS
 
 
 def check(
@@ -19,22 +18,24 @@ def check(
     roles: Mapping[str, Role],
     contracts: Contracts,
     report: Report,
+    joined: Cloud | None,
 ) -> None:
     """Add to ``report`` what does not fit between ``roles``, ``networks`` and ``contracts``.
 
-    ``root`` is the tree of the cloud file.
+    ``root`` is the tree of the cloud file, ``joined`` the cloud whose services are there besides.
     """
     for role in roles.values():
         node = root.fields["roles"].fields[role.name]
         _check_hypervisor(role, node, root, report)
         _check_networks(role, node, root, contracts, report)
+        _check_cables(role, node, networks, report)
         _check_keys(role, node, contracts, report)
         _check_addresses(role, node, networks, report)
     _check_sizes(networks, roles, root, report)
     _check_names(roles, root, report)
     _check_shared_config(root, roles, contracts, report)
-    if _is_whole(root, roles, contracts):
-        _check_services(roles, root, contracts, report)
+    if _is_whole(root, roles, contracts) and (joined or root.get("join") is None):
+        _check_services(roles, joined, root, contracts, report)
 
 
 def _is_whole(root: Node, roles: Mapping[str, Role], contracts: Contracts) -> bool:
@@ -61,10 +62,6 @@ def _check_hypervisor(role: Role, node: Node, root: Node, report: Report) -> Non
     if listed and role.hypervisor not in listed:
         hint = f"add it to 'hypervisors', now {', '.join(map(str, listed))}"
         report.add(mark, f"hypervisor: {role.hypervisor} is not listed", hint)
-    elif role.hypervisor in HYPERVISORS and not HYPERVISORS[role.hypervisor].buildable:
-        able = [name for name, one in HYPERVISORS.items() if one.buildable]
-        message = f"hypervisor: '{role.name}' cannot be an instance of type {role.hypervisor} yet"
-        report.add(mark, message, f"types so far: {', '.join(able)}")
 
 
 def _check_networks(
@@ -79,6 +76,17 @@ def _check_networks(
             report.add(mark, f"networks: '{role.name}' is not on {name}, the {key}", "add it")
     if len(set(role.networks)) < len(role.networks):
         report.add(mark, "networks: one is listed twice", "keep one of them")
+
+
+def _check_cables(role: Role, node: Node, networks: Mapping[str, Network], report: Report) -> None:
+    """Report VLANs that a bare-metal node cannot reach: their wire ends elsewhere."""
+    mine = [networks[name] for name in role.networks if name in networks]
+    for network in mine if role.hypervisor == "ironic" else []:
+        if network.vlan is not None and carrier(network, mine) is None:
+            wire = network.physical_network
+            message = f"networks: bare metal reaches the VLAN {network.name} only through a cable"
+            hint = f"add the flat network of the physical network {wire} to '{role.name}'"
+            report.add(place(node, "networks"), message, hint)
 
 
 def _check_keys(role: Role, node: Node, contracts: Contracts, report: Report) -> None:
@@ -179,10 +187,14 @@ def _check_shared_config(
 
 
 def _check_services(
-    roles: Mapping[str, Role], root: Node, contracts: Contracts, report: Report
+    roles: Mapping[str, Role],
+    joined: Cloud | None,
+    root: Node,
+    contracts: Contracts,
+    report: Report,
 ) -> None:
     counts: dict[str, int] = {}
-    for role in roles.values():
+    for role in (*roles.values(), *(joined.roles.values() if joined else ())):
         for service in role.services:
             counts[service] = counts.get(service, 0) + role.count
     for role in roles.values():

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``register-nodes``: the machines of ``nodes.json`` as nodes of the undercloud's Ironic."""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from generator import baremetal, document, schema
+from generator.baremetal import DRIVERS, Boot
+from generator.document import Node
+from generator.problems import Report
+from generator.session import CREDENTIALS, connected
+from imagebuild.console import Progress, run_command
+from imagebuild.errors import AltostratusError, InputError
+
+KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
+TIMEOUT = 600
+# What leads from one provision state towards "available"; every other state belongs to somebody.
+_NEXT = {
+    "enroll": ("manage", "manageable"),
+    "clean failed": ("manage", "manageable"),
+    "inspect failed": ("manage", "manageable"),
+    "manageable": ("provide", "available"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; ``argv`` defaults to the process's arguments. Return the exit code."""
+    return run_command(_run, _parser(), argv)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the nodes of the file ``path``, of the form ``generator.baremetal.NODES``.
+
+    Raises InvalidInputError with every problem of the file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", "docs/register-nodes.md says what is in it")
+    report = Report()
+    node = document.load(path, report)
+    if schema.check(node, baremetal.NODES, report, "nodes file"):
+        listed = node.fields["nodes"].items
+        for one in listed:
+            _check_node(one, report)
+        _check_unique((one.get("name") for one in listed), "name", report)
+        _check_unique((mac for one in listed for mac in one.fields["mac"].items), "mac", report)
+    report.raise_if_any()
+    nodes: list[dict[str, Any]] = node.plain()["nodes"]
+    return nodes
+
+
+def _check_node(node: Node, report: Report) -> None:
+    kind = node.fields["pm_type"]
+    driver = DRIVERS[str(kind.value)]
+    for word in driver.required:
+        if word not in node.fields:
+            report.add(node.mark, f"a node with pm_type {kind.value} needs '{word}'")
+    for word in ("pm_port", "cpu", "memory", "disk"):
+        given = node.get(word)
+        if given and not re.fullmatch(r"[1-9]\d*", str(given.value)):
+            report.add(given.mark, f"{word}: '{given.value}' is not a whole number above 0")
+    given = node.get("capabilities")
+    if given and not re.fullmatch(r"([^:,\s]+:[^:,\s]+)(,[^:,\s]+:[^:,\s]+)*", str(given.value)):
+        report.add(given.mark, f"capabilities: '{given.value}' is not KEY:VALUE,KEY:VALUE")
+
+
+def _check_unique(values: Iterable[Node | None], word: str, report: Report) -> None:
+    seen: dict[str, Node] = {}
+    for value in values:
+        if value is None:
+            continue
+        first = seen.setdefault(str(value.value).lower(), value)
+        if first is not value:
+            report.add(value.mark, f"{word}: {value.value} is also in line {first.mark.line}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="register-nodes",
+        description="Register bare-metal nodes with Ironic, update those that differ, and bring "
+        f"all to the state available. {CREDENTIALS}",
+    )
+    add = parser.add_argument
+    nodes = "the machines, as TripleO's instackenv.json or testenv.json describes them"
+    add("-n", "--nodes", metavar="nodes.json", type=Path, required=True, help=nodes)
+    image = "Glance image (id or name) of the deploy ramdisk's {} (default: %(default)s)"
+    add("-k", "--kernel", metavar="IMAGE", default=KERNEL, help=image.format("kernel"))
+    add("-d", "--ramdisk", metavar="IMAGE", default=RAMDISK, help=image.format("initramfs"))
+    timeout = "how long nodes may take to become available (default: %(default)s)"
+    add("--timeout", metavar="SECONDS", type=int, default=TIMEOUT, help=timeout)
+    add("--dry-run", action="store_true", help="say what would be done and change nothing")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    nodes = read(args.nodes)
+    with connected("register-nodes", "Ironic") as connection:
+        ironic = connection.baremetal
+        changes = baremetal.plan(ironic, nodes, _boot(connection, nodes, args))
+        ids: dict[str, str] = {}
+        for change in changes:
+            if not args.dry_run:
+                ids[baremetal.apply(ironic, change)] = change.label
+            print(change.kind, change.label, flush=True)
+        if not args.dry_run:
+            make_available(ironic, ids, args.timeout, Progress(args.quiet))
+    return 0
+
+
+def _boot(connection: Any, nodes: Iterable[Mapping[str, Any]], args: argparse.Namespace) -> Boot:
+    """Return the ids of the deploy ramdisk's images, if a node boots it."""
+    if not any(DRIVERS[one["pm_type"]].boots_ramdisk for one in nodes):
+        return Boot()
+    found = {name: connection.image.find_image(name) for name in (args.kernel, args.ramdisk)}
+    missing = [name for name, image in found.items() if image is None]
+    if missing:
+        raise AltostratusError(
+            f"Glance has no image {' and no image '.join(missing)}",
+            "build-images --deploy-ramdisk -o DIR, then load-image --manifest DIR/manifest.json",
+        )
+    return Boot(found[args.kernel].id, found[args.ramdisk].id)
+
+
+def make_available(ironic: Any, nodes: Mapping[str, str], timeout: int, progress: Progress) -> None:
+    """Bring the ``nodes`` (names by id) to the state available, all at the same time.
+
+    A node that has a server, or that Ironic is busy with, is left alone. Raises AltostratusError
+    with Ironic's reason for each node that failed or took longer than ``timeout`` seconds.
+    """
+    failures: list[str] = []
+    for state in ("manageable", "available"):
+        moving = []
+        for node_id in nodes:
+            verb, target = _NEXT.get(ironic.get_node(node_id).provision_state, ("", ""))
+            if target == state:
+                ironic.set_node_provision_state(node_id, verb)
+                moving.append(node_id)
+        if not moving:
+            continue
+        with progress.step(f"{len(moving)} node(s) become {state}"):
+            done = ironic.wait_for_nodes_provision_state(moving, state, timeout, fail=False)
+        for one in (*done.failure, *done.timeout):
+            reason = one.last_error or f"not {state} after {timeout} s"
+            failures.append(f"{nodes[one.id]}: {reason}")
+    for node_id in nodes:
+        # Nova offers no node whose power state Ironic does not know.
+        if ironic.get_node(node_id).power_state is None:
+            ironic.set_node_power_state(node_id, "power off")
+    if failures:
+        raise AltostratusError(
+            "\n".join(failures), "correct the file or the controller; then the same command again"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
