@@ -4,6 +4,8 @@
 #
 #   ./devtest.sh                      everything: build, undercloud, load, deploy, verify (= devtest run)
 #   ./devtest.sh --cloud FILE         the same with another cloud file
+#   ./devtest.sh --hypervisor TYPE    the same with all roles in instances of that type: kvm, lxc, docker, ironic
+#   ./devtest.sh --heat-env FILE      the same with parameters of the stack from a JSON file
 #   ./devtest.sh status|ssh|logs|…    any command of devtest, see ./devtest.sh --help
 #   ./devtest.sh destroy              remove everything but the cache
 #
@@ -18,6 +20,6 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 tools/bootstrap.sh
 case ${1:-} in
-    '' | --cloud | --cloud=*) set -- run "$@" ;;
+    '' | --cloud* | --hypervisor* | --heat-env*) set -- run "$@" ;;
 esac
 exec .venv/bin/devtest "$@"

@@ -17,34 +17,47 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from devtest import clouds, deploy, instances, prepare, undercloud, verify
+from devtest import (
+    baremetal,
+    clouds,
+    deploy,
+    heatenv,
+    instances,
+    nodes,
+    prepare,
+    undercloud,
+    verify,
+)
 from devtest.workspace import Workspace
 from generator import cloudfile, contracts
 from generator.cloud import Cloud
 from imagebuild import datafiles
 from imagebuild.console import Progress
 from imagebuild.errors import AltostratusError
-from imagebuild.files import write_text
 from imagebuild.process import CommandError, run
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-DEFAULT_CLOUD = "overcloud-lxc.yaml"
+DEFAULT_CLOUD = "overcloud.yaml"
 UNDERCLOUD = "undercloud.yaml"
-# Environment files besides what generate-stacks writes: image ids, and the key of this workspace.
-IMAGES_ENVIRONMENT = "images-env.yaml"
-DEVTEST_ENVIRONMENT = "devtest-env.yaml"
+# Name of its output directory, like a cloud's.
+RAMDISK = "deploy-ramdisk"
+BAREMETAL = "ironic"
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The steps for one cloud file: ``cloud`` is its model, ``file`` its path."""
+    """The steps for one cloud file: ``cloud`` is its model, ``file`` its path.
+
+    ``hypervisor`` is the type of all its roles, whatever the file says (None: as the file says).
+    """
 
     workspace: Workspace
     cloud: Cloud
     file: Path
     progress: Progress
+    hypervisor: str | None = None
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -58,17 +71,41 @@ class Chain:
 
     def build(self) -> None:
         """Generate the files of undercloud and cloud, and build their images."""
-        pairs = ((undercloud.CLOUD, datafiles.examples_path() / UNDERCLOUD), self._own())
+        under = (undercloud.CLOUD, datafiles.examples_path() / UNDERCLOUD)
+        self.make(under, (self.cloud.name, self.file))
+
+    def make(self, *pairs: tuple[str, Path]) -> None:
+        """Generate the files of clouds (name, cloud file), then build their images."""
         for name, file in pairs:
             with self.step(f"generate {name}"):
-                tool("generator.generate", [file, "-o", self.workspace.stacks(name)])
+                tool("generator.generate", self._generate(name, file))
+        heatenv.check(self.workspace, self.cloud.name)
         for name, _ in pairs:
             with self.step(f"build images of {name}"):
                 listed = self.workspace.stacks(name) / "images.yaml"
                 tool("imagebuild.build", ["-c", listed, "-o", self.workspace.images(name)])
+        if self._on_baremetal():
+            with self.step("build deploy ramdisk"):
+                tool("imagebuild.build", ["--deploy-ramdisk", "-o", self.workspace.images(RAMDISK)])
 
-    def _own(self) -> tuple[str, Path]:
-        return self.cloud.name, self.file
+    def _on_baremetal(self) -> dict[str, int]:
+        """Return the roles on bare metal, with their numbers of instances."""
+        types = self.types()
+        roles = self.cloud.roles.values()
+        return {role.name: role.count for role in roles if types.get(role.name) == BAREMETAL}
+
+    def _generate(self, name: str, file: Path) -> list[str | Path]:
+        is_own = name == self.cloud.name
+        options = ["--hypervisor", self.hypervisor] if self.hypervisor and is_own else []
+        return [file, "-o", self.workspace.stacks(name), *options]
+
+    def types(self) -> dict[str, str]:
+        """Return the hypervisor type of each role, as the cloud was generated."""
+        listed = self.workspace.stacks(self.cloud.name) / "images.yaml"
+        if not listed.exists():
+            raise AltostratusError(f"nothing is generated for {self.cloud.name}", "devtest build")
+        content = yaml.safe_load(listed.read_text(encoding="utf-8"))
+        return {image["role"]: image["hypervisor"] for image in content["images"]}
 
     def start(self) -> None:
         """Start the undercloud and wait until it answers."""
@@ -76,6 +113,7 @@ class Chain:
             undercloud.start(self.workspace)
             address = undercloud.address(self.workspace)
             clouds.register(self.workspace, undercloud.CLOUD, address)
+            nodes.resume(self.workspace)
 
     def load(self) -> None:
         """Give the undercloud what the cloud needs: key, flavors, networks, images."""
@@ -83,33 +121,49 @@ class Chain:
             self.workspace.stacks(self.cloud.name),
             self.workspace.images(self.cloud.name),
         )
-        access = {
-            "OS_CLIENT_CONFIG_FILE": str(self.workspace.clouds_yaml),
-            "OS_CLOUD": undercloud.CLOUD,
-        }
+        access = self._access()
         connection = self.connect()
         with self.step("prepare undercloud"):
-            kinds = {role.hypervisor for role in self.cloud.roles.values()}
-            prepare.await_hypervisors(connection, kinds)
             prepare.lift_quotas(connection)
             prepare.upload_key(connection, prepare.ensure_key(self.workspace))
-            prepare.ensure_flavors(self.workspace, connection, self.cloud.name)
+            tool("generator.flavors", ["-f", str(stacks / "flavors.json")], access)
             tool("generator.neutron", ["-n", str(stacks / "networks.json")], access)
         with self.step("load images"):
             manifest = ["--manifest", str(images / "manifest.json")]
             tool(
                 "imagebuild.load",
-                [*manifest, "--replace", "--environment", str(stacks / IMAGES_ENVIRONMENT)],
+                [*manifest, "--replace", "--environment", str(stacks / heatenv.IMAGES)],
                 access,
             )
+        if self._on_baremetal():
+            with self.step("enrol bare-metal nodes"):
+                self.enrol(baremetal.missing(connection, self.cloud.name, self._on_baremetal()))
+        prepare.await_hypervisors(connection, set(self.types().values()))
+
+    def enrol(self, free: int) -> None:
+        """Make and enrol virtual bare-metal nodes until ``free`` of them have no server."""
+        manifest = str(self.workspace.images(RAMDISK) / "manifest.json")
+        tool("imagebuild.load", ["--manifest", manifest, "--replace"], self._access())
+        connection = self.connect()
+        described = baremetal.make(self.workspace, connection, free)
+        tool("generator.nodes", ["-n", described], self._access())
+        baremetal.await_placement(connection, free)
+
+    def _access(self) -> dict[str, str]:
+        """Return the environment that leads the project's commands to the undercloud."""
+        return {
+            "OS_CLIENT_CONFIG_FILE": str(self.workspace.clouds_yaml),
+            "OS_CLOUD": undercloud.CLOUD,
+        }
 
     def deploy(self) -> None:
         """Create or update the cloud's stack and register its credentials."""
         name = self.cloud.name
         with self.step(f"deploy {name}"):
-            text = yaml.safe_dump({"parameters": {"KeyName": instances.KEYPAIR}})
-            write_text(self.workspace.stacks(name) / DEVTEST_ENVIRONMENT, text)
+            heatenv.merge(self.workspace, name)
             connection = self.connect()
+            for stopped in baremetal.stop_leaving(connection, name, self._on_baremetal()):
+                self.progress.note(f"{stopped} is stopped: its role leaves bare metal")
             deploy.deploy(self.workspace, connection, name, self.progress)
             self.register()
 
@@ -126,7 +180,7 @@ class Chain:
     def verify(self) -> None:
         """Prove that the cloud works."""
         connection = self.connect()
-        roles = self.cloud.roles
+        roles, types = self.cloud.roles, self.types()
         members = tuple(instances.of_cloud(connection, self.cloud.name))
         deployed = verify.Deployed(
             workspace=self.workspace,
@@ -134,9 +188,10 @@ class Chain:
             cloud=self.cloud.name,
             services=frozenset(name for role in roles.values() for name in role.services),
             instances=members,
-            hypervisors={each.name: roles[each.role].hypervisor for each in members},
+            hypervisors={each.name: types[each.role] for each in members},
         )
-        expected = sum(role.count for role in roles.values())
+        counts = heatenv.parameters(self.workspace, self.cloud.name)
+        expected = sum(counts.get(f"{role.title}Count", role.count) for role in roles.values())
         if len(members) != expected:
             raise AltostratusError(
                 f"{self.cloud.name} has {len(members)} instances, not {expected}", "devtest deploy"
@@ -149,13 +204,15 @@ class Chain:
         return clouds.connect(self.workspace, undercloud.CLOUD)
 
 
-def read(file: Path | None) -> tuple[Cloud, Path]:
+def read(file: Path | None, hypervisor: str | None = None) -> tuple[Cloud, Path]:
     """Return the model and the path of a cloud file (None: the default example).
 
-    Raises InputError with every problem of the file.
+    With ``hypervisor`` all its roles are of that type. Raises InputError with every problem of
+    the file.
     """
     path = file or datafiles.examples_path() / DEFAULT_CLOUD
-    return cloudfile.load(path, contracts.load(datafiles.elements_path())), path.absolute()
+    known = contracts.load(datafiles.elements_path())
+    return cloudfile.load(path, known, hypervisor), path.absolute()
 
 
 def tool(

@@ -8,13 +8,26 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from devtest import chain, clouds, container, doctor, instances, overview, processes, undercloud
+from devtest import (
+    chain,
+    clouds,
+    container,
+    doctor,
+    heatenv,
+    instances,
+    loops,
+    nodes,
+    overview,
+    processes,
+    undercloud,
+)
 from devtest.chain import Chain
 from devtest.report import Report, table
+from devtest.spec import Spec
 from devtest.workspace import Workspace, find
 from imagebuild import datafiles, files
 from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
+from imagebuild.errors import AltostratusError, InputError
 from imagebuild.process import CommandError
 
 NODE = undercloud.NODE
@@ -26,13 +39,13 @@ SHELL = ("/bin/bash", "--login")
 def run(args: argparse.Namespace) -> int:
     """Do everything, from nothing to a verified cloud; write and print a report."""
     workspace = find()
-    cloud, file = chain.read(args.cloud)
+    steps = _chain(args, workspace)
     _check(workspace)
-    progress = Progress(args.quiet)
-    steps = Chain(workspace, cloud, file, progress)
+    progress, cloud = steps.progress, steps.cloud
     report = Report(cloud=cloud.name)
     outcome = "failed"
     with _exclusive(workspace):
+        _keep(args, steps)
         try:
             steps.build()
             steps.start()
@@ -84,6 +97,7 @@ def undercloud_start(args: argparse.Namespace) -> None:
     with _exclusive(workspace), Progress(args.quiet).step("start undercloud"):
         undercloud.start(workspace)
         clouds.register(workspace, undercloud.CLOUD, undercloud.address(workspace))
+        nodes.resume(workspace)
 
 
 def undercloud_stop(args: argparse.Namespace) -> None:
@@ -91,6 +105,7 @@ def undercloud_stop(args: argparse.Namespace) -> None:
     workspace = find()
     _need_root()
     with _exclusive(workspace), Progress(args.quiet).step("stop undercloud"):
+        nodes.suspend(workspace)
         container.stop(undercloud.current(workspace))
 
 
@@ -106,6 +121,47 @@ def undercloud_enter(args: argparse.Namespace) -> None:
     _become(container.enter_command(undercloud.current(find()), args.command or SHELL))
 
 
+def node_add(args: argparse.Namespace) -> None:
+    """Build a node, start it beside the undercloud, wait until it takes servers."""
+    workspace = find()
+    _need_root()
+    cloud, file = chain.read(args.cloud or datafiles.examples_path() / nodes.CLOUD)
+    if cloud.joined is None:
+        raise InputError(
+            f"{file} joins no cloud", "a node's cloud file has 'join: undercloud.yaml'"
+        )
+    progress = Progress(args.quiet)
+    with _exclusive(workspace):
+        _need_undercloud(workspace)
+        steps = Chain(workspace, cloud, file, progress)
+        steps.make((cloud.name, file))
+        name = nodes.choose(workspace, cloud.name, args.name)
+        node = nodes.describe(workspace, cloud.name, name)
+        with steps.step(f"start {name}"):
+            nodes.start(workspace, node)
+            undercloud.wait_until_ready(node.spec, nodes.READY_TIMEOUT, name)
+        with steps.step(f"register {name}"):
+            nodes.await_registered(steps.connect(), node)
+    print(f"{name}: {', '.join(node.compute_hosts)}")
+
+
+def node_remove(args: argparse.Namespace) -> None:
+    """Drain a node, stop it, remove its records and its state."""
+    workspace = find()
+    _need_root()
+    with _exclusive(workspace), Progress(args.quiet).step("remove node"):
+        _need_undercloud(workspace)
+        node = nodes.find(workspace, args.name)
+        connection = clouds.connect(workspace, undercloud.CLOUD)
+        nodes.drain(connection, node, args.delete_instances)
+        nodes.forget(workspace, connection, node)
+
+
+def _need_undercloud(workspace: Workspace) -> None:
+    if container.pid(undercloud.current(workspace)) is None:
+        raise AltostratusError("the undercloud does not run", "devtest undercloud start")
+
+
 def status(args: argparse.Namespace) -> None:
     """Print what is there."""
     print(overview.status(find()), end="")
@@ -114,8 +170,8 @@ def status(args: argparse.Namespace) -> None:
 def ssh(args: argparse.Namespace) -> None:
     """Become a shell or command in an instance."""
     workspace = find()
-    if args.name == NODE:
-        undercloud_enter(args)
+    if node := _container(workspace, args.name):
+        _become(container.enter_command(node, args.command or SHELL))
     connection = clouds.connect(workspace, undercloud.CLOUD)
     instance = instances.find(connection, args.name)
     _become(instances.ssh_command(workspace, instance, args.command))
@@ -124,8 +180,8 @@ def ssh(args: argparse.Namespace) -> None:
 def logs(args: argparse.Namespace) -> None:
     """Print the journal of the undercloud or an instance, else its console."""
     workspace = find()
-    if args.name == NODE:
-        print(_undercloud_log(workspace, args.lines), end="")
+    if node := _container(workspace, args.name):
+        print(_container_log(node, args.lines), end="")
         return
     connection = clouds.connect(workspace, undercloud.CLOUD)
     instance = instances.find(connection, args.name)
@@ -136,8 +192,14 @@ def logs(args: argparse.Namespace) -> None:
         print(instances.console(connection, instance, args.lines), end="")
 
 
-def _undercloud_log(workspace: Workspace, lines: int) -> str:
-    spec = undercloud.current(workspace)
+def _container(workspace: Workspace, name: str) -> Spec | None:
+    """Return the container of the undercloud or a further node; None if it is no such name."""
+    if name == NODE:
+        return undercloud.current(workspace)
+    return next((each for each in nodes.containers(workspace) if each.state.name == name), None)
+
+
+def _container_log(spec: Spec, lines: int) -> str:
     if container.pid(spec) is None:
         return container.tail(spec.console, lines)
     return container.inside(spec, "journalctl", "--no-pager", f"--lines={lines}")
@@ -150,10 +212,13 @@ def destroy(args: argparse.Namespace) -> None:
     if not workspace.state.exists():
         return
     with _exclusive(workspace), Progress(args.quiet).step("destroy"):
+        nodes.suspend(workspace, timeout=0)
         container.stop(undercloud.current(workspace), timeout=0)
         # Tools of a devtest that was killed end in an orderly way, which may take a moment.
         for pid in processes.mentioning(str(workspace.state)):
             processes.wait_gone(pid, ORPHAN_TIMEOUT)
+        # Afterwards nobody could tell whose they were.
+        loops.detach(workspace.state)
         shutil.rmtree(workspace.state)
 
 
@@ -205,9 +270,26 @@ def _exclusive(workspace: Workspace) -> Iterator[None]:
 def _steps(args: argparse.Namespace) -> Iterator[Chain]:
     workspace = find()
     _need_root()
-    cloud, file = chain.read(args.cloud)
+    steps = _chain(args, workspace)
     with _exclusive(workspace):
-        yield Chain(workspace, cloud, file, Progress(args.quiet))
+        _keep(args, steps)
+        yield steps
+
+
+def _chain(args: argparse.Namespace, workspace: Workspace) -> Chain:
+    """Return the steps for the cloud file, with the hypervisor type that the user asks for."""
+    cloud, file = chain.read(args.cloud)
+    given = args.heat_env
+    environment = heatenv.read(given) if given else heatenv.kept(workspace, cloud.name)
+    type_ = args.hypervisor or environment.hypervisor
+    if type_:
+        cloud, file = chain.read(args.cloud, type_)
+    return Chain(workspace, cloud, file, Progress(args.quiet), type_)
+
+
+def _keep(args: argparse.Namespace, steps: Chain) -> None:
+    if args.heat_env:
+        heatenv.keep(steps.workspace, steps.cloud.name, args.heat_env)
 
 
 def _become(command: Sequence[str]) -> None:

@@ -16,20 +16,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from devtest import cgroups, hostnet, loops, processes
-from devtest.spec import Spec
+from devtest import cgroups, hostnet, loops, owner, processes
+from devtest.spec import Spec, load
 from imagebuild.errors import AltostratusError
 from imagebuild.files import write_text
 from imagebuild.process import run
 
 # Seconds until PID 1 of the container exists; then systemd's part begins.
 START_TIMEOUT = 60.0
-# Seconds that a container has to power off; nested instances do not react to SIGTERM.
-STOP_TIMEOUT = 20.0
+# Seconds that a container has to power off. Nested instances are shut down within 20 s (stop-guests
+# of the element nova-libvirt), services before and after them in a few.
+STOP_TIMEOUT = 60.0
 # systemd(1): SIGRTMIN+4 starts poweroff.target.
 POWER_OFF = signal.SIGRTMIN + 4
 # Written by the element os-config-agents.
 REFRESH = "/var/lib/altostratus/refresh.json"
+SUPERVISOR = "devtest.supervisor"
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -48,23 +50,49 @@ def start(spec: Spec) -> bool:
 
     Returns when its init runs, not when its services answer. Leftovers of an earlier run that was
     killed are removed first. With another image than last time the container gets a fresh root;
-    its data directories stay. Raises AltostratusError with the log's end.
+    its data directories stay. Raises AltostratusError with the log's end, or when a container of
+    this name runs with another state directory.
     """
     if pid(spec):
         return False
+    _clean_after_another(spec)
     clean(spec)
     _fresh_root_for_new_image(spec)
     for stale in (spec.console, spec.log):
         stale.unlink(missing_ok=True)
     path = spec.save()
-    hostnet.up(spec.name, spec.network)
+    owner.take(spec.name, spec.state)
     try:
+        hostnet.up(spec.name, spec.network)
         _start_supervisor(spec, path)
         _wait_for_init(spec)
     except BaseException:
         clean(spec)
         raise
     return True
+
+
+def other(spec: Spec) -> Path | None:
+    """Return the state directory of a running container of the same name that is not ``spec``'s."""
+    state = owner.of(spec.name)
+    if state is None or state == spec.state or not (state / "spec.json").exists():
+        return None
+    return state if pid(load(state / "spec.json")) else None
+
+
+def _clean_after_another(spec: Spec) -> None:
+    """Remove what a killed container of the same name left; one that runs is left alone."""
+    state = owner.of(spec.name)
+    if state is None or state == spec.state:
+        return
+    if other(spec):
+        raise AltostratusError(
+            f"a container {spec.name} runs already, with its state in {state.parent}",
+            f"stop it first: ALTOSTRATUS_STATE={state.parent} devtest undercloud stop",
+        )
+    if (state / "spec.json").exists():
+        clean(load(state / "spec.json"))
+    owner.release(spec.name, state)
 
 
 def _fresh_root_for_new_image(spec: Spec) -> None:
@@ -78,7 +106,7 @@ def _fresh_root_for_new_image(spec: Spec) -> None:
 
 def _start_supervisor(spec: Spec, path: Path) -> None:
     command: list[str | Path] = ["unshare", "--mount", "--propagation", "private"]
-    command += [sys.executable, "-m", "devtest.supervisor", path]
+    command += [sys.executable, "-m", SUPERVISOR, path]
     if cgroups.is_unified() and Path("/run/systemd/system").is_dir():
         # Version 2 with systemd: only a delegated unit may have cgroups of its own.
         settings = ("Delegate=yes", "KillMode=mixed", "TasksMax=infinity", "LimitNOFILE=1048576")
@@ -98,7 +126,7 @@ def _start_supervisor(spec: Spec, path: Path) -> None:
 def _wait_for_init(spec: Spec) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     seen = False
-    while pid(spec) is None:
+    while not _booted(spec):
         alive = processes.recorded(spec.supervisor_pid) is not None
         if (seen and not alive) or time.monotonic() > deadline:
             raise AltostratusError(
@@ -107,6 +135,13 @@ def _wait_for_init(spec: Spec) -> None:
             )
         seen = seen or alive
         time.sleep(0.05)
+
+
+def _booted(spec: Spec) -> bool:
+    """Tell whether the init runs, not still the program of ours that is to become it."""
+    init = pid(spec)
+    arguments = processes.arguments(init) if init else []
+    return bool(arguments) and b"devtest.stage" not in arguments
 
 
 def tail(path: Path, lines: int = 20) -> str:
@@ -131,15 +166,25 @@ def stop(spec: Spec, timeout: float = STOP_TIMEOUT) -> None:
 def clean(spec: Spec) -> None:
     """Remove the container's processes, loop devices, network and cgroups, however they stayed.
 
-    Safe to call at any time, also when nothing is there. Mounts live in the namespaces of the
+    Safe to call at any time, also when nothing is there, or a container of the same name with
+    another state directory: that one is not touched. Mounts live in the namespaces of the
     processes and go with them.
     """
+    if owner.of(spec.name) in (None, spec.state):
+        _clean_machine(spec)
+    for stale in (spec.init_pid, spec.supervisor_pid):
+        stale.unlink(missing_ok=True)
+
+
+def _clean_machine(spec: Spec) -> None:
     init = pid(spec)
     own = processes.recorded(spec.supervisor_pid)
     victims = {entry for entry in (own, init) if entry}
-    # Those in our cgroups are killed until none is left: a fork may slip through one round.
+    # Those in our cgroups are killed until none is left: a fork may slip through one round. A
+    # supervisor that has only begun has neither written its pid nor made a cgroup.
     for _ in range(50):
         victims |= set(cgroups.members(spec.cgroups)) - {os.getpid()}
+        victims |= set(processes.with_arguments(SUPERVISOR, spec.path))
         if not victims:
             break
         processes.kill(victims)
@@ -149,8 +194,7 @@ def clean(spec: Spec) -> None:
     loops.detach(spec.state / "data")
     hostnet.down(spec.name, spec.network)
     _remove_cgroups(spec)
-    for stale in (spec.init_pid, spec.supervisor_pid):
-        stale.unlink(missing_ok=True)
+    owner.release(spec.name, spec.state)
 
 
 def _remove_cgroups(spec: Spec) -> None:
@@ -190,10 +234,11 @@ def file_of(spec: Spec, path: str) -> Path | None:
     return Path(f"/proc/{init}/root") / path.lstrip("/") if init else None
 
 
-def memory(spec: Spec) -> int:
-    """Return the proportional set size (bytes) of the container's processes without its instances'.
+def memory(spec: Spec, *, instances: bool = False, containing: str = "") -> int:
+    """Return the proportional set size (bytes) of the container's processes.
 
-    Instances run in pid namespaces of their own.
+    Those of its lxc and docker instances, which run in pid namespaces of their own, count only with
+    ``instances``. ``containing`` selects the processes with this text in their command line.
     """
     init = pid(spec)
     if init is None:
@@ -202,7 +247,9 @@ def memory(spec: Spec) -> int:
     total = 0
     for candidate in cgroups.members(spec.cgroups):
         try:
-            if Path(f"/proc/{candidate}/ns/pid").readlink() == own:
+            inside = Path(f"/proc/{candidate}/ns/pid").readlink() == own
+            command = Path(f"/proc/{candidate}/cmdline").read_bytes().decode(errors="replace")
+            if (inside or instances) and containing in command:
                 total += _pss(candidate)
         except (FileNotFoundError, ProcessLookupError):
             continue

@@ -20,8 +20,8 @@ TIMEOUT = 1800.0
 SERVER = "OS::Nova::Server"
 DEPLOYMENT = "OS::Heat::StructuredDeployment"
 LOG_LINES = 20
-# Later ones win.
-ENVIRONMENTS = ("environment.yaml", "images-env.yaml", "secrets.yaml", "devtest-env.yaml")
+# Later ones win: the resource registry, and all parameters (``devtest.heatenv``).
+ENVIRONMENTS = ("environment.yaml", "heat-env.json")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ may be built in, loadable or forbidden, and only a trial tells.
 
 import ipaddress
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -14,14 +15,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtest import cgroups, hostnet, undercloud
+from devtest import cgroups, container, hostnet, owner, undercloud
+from devtest.spec import Spec
 from devtest.workspace import Workspace
 from imagebuild.files import write_json
 from imagebuild.process import CommandError, run
 
 GIB = 1024**3
 # Measured with the default example, see docs/performance.md, and rounded up.
-MEMORY = 5 * GIB
+MEMORY = 6 * GIB
 STATE_DISK = 10 * GIB
 CACHE_DISK = 10 * GIB
 # A systemd guest uses about seven inotify instances, and they count per user over all guests.
@@ -39,6 +41,7 @@ COMMANDS = {
     "setpriv": "util-linux",
     "setsid": "util-linux",
     "pivot_root": "util-linux",
+    "qemu-img": "qemu-utils",
     "sysctl": "procps",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
@@ -71,6 +74,7 @@ def examine(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
         yield from _kernel(workspace)
         yield from _addresses(workspace, networks)
     yield _open_vswitch()
+    yield _virtualisation(Path("/dev/kvm"), Path("/proc/cpuinfo"))
 
 
 def _commands() -> Iterator[Finding]:
@@ -190,10 +194,19 @@ def _addresses(workspace: Workspace, networks: Iterable[str]) -> Iterator[Findin
             ", ".join(taken) or "free",
             "remove that route, or change the network's cidr in the cloud file",
         )
-    started = (workspace.container / "spec.json").exists()
-    foreign = spec.name in hostnet.namespaces() and not started
-    yield Finding(
-        f"network namespace {spec.name}",
+    yield _name(spec)
+
+
+def _name(spec: Spec) -> Finding:
+    """Look for another container of the same name, or a network namespace of somebody else."""
+    running, check = container.other(spec), f"network namespace {spec.name}"
+    if running:
+        stop = f"ALTOSTRATUS_STATE={running.parent} devtest undercloud stop"
+        return Finding(check, False, f"of the undercloud with its state in {running.parent}", stop)
+    unknown = owner.of(spec.name) is None and not container.pid(spec)
+    foreign = spec.name in hostnet.namespaces() and unknown
+    return Finding(
+        check,
         not foreign,
         "used by something else" if foreign else "free or ours",
         f"if nothing needs it: ip netns delete {spec.name}",
@@ -206,3 +219,16 @@ def _open_vswitch() -> Finding:
         "kernel datapath" if module else "no kernel module: userspace datapath, slower but complete"
     )
     return Finding("openvswitch", True, how)
+
+
+def _virtualisation(device: Path, cpuinfo: Path) -> Finding:
+    """Tell what to expect of instances of type kvm; the node's kvm-probe decides."""
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
+    supported = flags is not None and bool({"vmx", "svm"} & set(flags[1].split()))
+    if not device.exists():
+        how = f"no {device}: virtual machines are emulated, slower but complete"
+    elif not supported:
+        how = f"{device}, but a CPU without it: virtual machines are most likely emulated"
+    else:
+        how = str(device)
+    return Finding("kvm", True, how)

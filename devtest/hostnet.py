@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The container's network namespace and its link to the host (iproute2).
+"""The container's network namespace and its link to the host or another container (iproute2).
 
 What is set on the host: the named network namespace, one veth end with one address, routes through
 it. Removing the namespace and the link removes all of it.
@@ -16,9 +16,12 @@ from imagebuild.process import CommandError, run
 def up(name: str, network: Network) -> None:
     """Make the namespace ``name``, the veth pair, addresses and routes; it must not exist yet."""
     run(["ip", "netns", "add", name])
-    run(["ip", "link", "add", network.link, "type", "veth", "peer", "name", "eth0", "netns", name])
-    run(["ip", "address", "add", network.host_address, "dev", network.link])
-    run(["ip", "link", "set", network.link, "up"])
+    outside = _outside(network)
+    pair = ["type", "veth", "peer", "name", "eth0", "netns", name]
+    run([*outside, "link", "add", network.link, *pair])
+    if not network.peer:
+        run([*outside, "address", "add", network.host_address, "dev", network.link])
+    run([*outside, "link", "set", network.link, "up"])
     inside = ["ip", "-n", name]
     run([*inside, "link", "set", "lo", "up"])
     run([*inside, "address", "add", network.address, "dev", "eth0"])
@@ -34,9 +37,13 @@ def down(name: str, network: Network) -> None:
     """Remove what ``up`` made, as far as it is there. Processes in the namespace must be gone."""
     if name in namespaces():
         run(["ip", "netns", "delete", name])
-    # The pair goes with the namespace; only a half-made one is left alone on the host.
+    # The pair goes with the namespace; only a half-made one is left alone at the other end.
     with contextlib.suppress(CommandError):
-        run(["ip", "link", "delete", network.link])
+        run([*_outside(network), "link", "delete", network.link])
+
+
+def _outside(network: Network) -> list[str]:
+    return ["ip", "-n", network.peer] if network.peer else ["ip"]
 
 
 def namespaces() -> list[str]:
@@ -45,9 +52,10 @@ def namespaces() -> list[str]:
     return [entry["name"] for entry in json.loads(run(["ip", "-j", "netns"]).stdout or "[]")]
 
 
-def links() -> list[str]:
-    """Return the names of the host's network interfaces."""
-    return [entry["ifname"] for entry in _ip("link")]
+def links(namespace: str = "") -> list[str]:
+    """Return the names of the network interfaces of the host, or of a named namespace."""
+    where = ("-n", namespace) if namespace else ()
+    return [entry["ifname"] for entry in _ip(*where, "link")]
 
 
 def routes() -> list[dict[str, Any]]:

@@ -7,9 +7,14 @@ nova-compute attaches the disks of lxc instances with plain losetup(8), without 
 
 import json
 import os
+import time
 from pathlib import Path
 
+from imagebuild.errors import AltostratusError
 from imagebuild.process import run
+
+# Seconds for the kernel to free a device whose last user has ended.
+TIMEOUT = 10.0
 
 
 def attached(directory: Path) -> list[str]:
@@ -36,7 +41,19 @@ def attached(directory: Path) -> list[str]:
 
 
 def detach(directory: Path) -> None:
-    """Free the loop devices of files below ``directory``; their mounts must be gone."""
-    if directory.exists():
-        for device in attached(directory):
-            run(["losetup", "--detach", device])
+    """Free the loop devices of files below ``directory``; their mounts must be gone.
+
+    The kernel may take a moment to undo the mounts of processes that were killed. Raises
+    AltostratusError when a device is still in use after TIMEOUT seconds.
+    """
+    deadline = time.monotonic() + TIMEOUT
+    while directory.exists() and (devices := attached(directory)):
+        if time.monotonic() > deadline:
+            raise AltostratusError(
+                f"loop devices of files below {directory} are in use: {', '.join(devices)}",
+                "see who mounts them: grep DEVICE /proc/*/mounts; unmount them and try again",
+            )
+        for device in devices:
+            # It may be free by now.
+            run(["losetup", "--detach", device], check=False)
+        time.sleep(0.05)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagebuild.console import run_command
 from imagebuild.errors import AltostratusError
+from imagebuild.hypervisors import HYPERVISORS
 
 # Packages whose exceptions mean that a service refused or could not be reached.
 _CLIENTS = ("keystoneauth1", "openstack", "heatclient", "requests")
@@ -50,24 +51,46 @@ def _parser() -> argparse.ArgumentParser:
             "--cloud",
             type=Path,
             metavar="FILE",
-            help="cloud file (default: the example overcloud-lxc.yaml)",
+            help="cloud file (default: the example overcloud.yaml)",
         )
+        _add_choices(command, name)
     for name, summary in _PLAIN_COMMANDS.items():
         _add(commands, name, summary)
     _add_undercloud(commands)
+    _add_node(commands)
     ssh = _add(commands, "ssh", "open a shell in an instance, or run a command there")
-    ssh.add_argument("name", metavar="NAME", help="instance; 'undercloud' is the undercloud's node")
+    ssh.add_argument("name", metavar="NAME", help=_INSTANCE)
     ssh.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run")
     logs = _add(commands, "logs", "print the journal of an instance, its console if it is mute")
-    logs.add_argument(
-        "name", metavar="NAME", help="instance; 'undercloud' is the undercloud's node"
-    )
+    logs.add_argument("name", metavar="NAME", help=_INSTANCE)
     logs.add_argument(
         "--lines", type=int, default=200, metavar="N", help="at most N lines (default: %(default)s)"
     )
     return parser
 
 
+def _add_choices(command: argparse.ArgumentParser, name: str) -> None:
+    """Add the options of commands that generate the stacks, or deploy them."""
+    command.set_defaults(hypervisor=None, heat_env=None)
+    if name in ("run", "build"):
+        command.add_argument(
+            "--hypervisor",
+            metavar="TYPE",
+            choices=list(HYPERVISORS),
+            help="hypervisor type of all roles, whatever the cloud file says: "
+            + ", ".join(HYPERVISORS),
+        )
+    if name in ("run", "build", "deploy"):
+        command.add_argument(
+            "--heat-env",
+            type=Path,
+            metavar="FILE",
+            help='the stack\'s parameters in JSON, {"parameters": {"KeystoneCount": 2}}; kept for '
+            "later deployments of this cloud",
+        )
+
+
+_INSTANCE = "instance, node, or 'undercloud' for the undercloud's node"
 _CLOUD_COMMANDS = {
     "run": "all of it: doctor, build, undercloud, load, deploy, verify",
     "build": "generate the stacks and build the images, of the undercloud too",
@@ -112,6 +135,34 @@ def _add_undercloud(
             action.add_argument(
                 "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run"
             )
+
+
+def _add_node(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parent = commands.add_parser(
+        "node",
+        help="add a hypervisor node to the undercloud, or remove one",
+        description="Further nodes: system containers with a nova-compute of their own.",
+    )
+    actions = parent.add_subparsers(required=True, metavar="ACTION")
+    add = _add(actions, "add", "start a node and wait until it takes servers")
+    remove = _add(actions, "remove", "drain a node, stop it, remove its records")
+    for action, command in (("add", add), ("remove", remove)):
+        command.set_defaults(action=f"node_{action}")
+    add.add_argument(
+        "name", nargs="?", metavar="NAME", help="node (default: the cloud file's next one)"
+    )
+    add.add_argument(
+        "--cloud",
+        type=Path,
+        metavar="FILE",
+        help="cloud file with 'join' (default: the example hypervisor-node.yaml)",
+    )
+    remove.add_argument("name", nargs="?", metavar="NAME", help="node (default: the only one)")
+    remove.add_argument(
+        "--delete-instances",
+        action="store_true",
+        help="delete the instances that are on it (default: refuse)",
+    )
 
 
 if __name__ == "__main__":

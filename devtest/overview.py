@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from devtest import clouds, container, instances, stacks, undercloud
+from devtest import clouds, container, instances, nodes, stacks, undercloud
 from devtest.report import table
 from devtest.spec import Spec
 from devtest.workspace import Workspace
@@ -16,20 +16,22 @@ UNITS = ("mariadb*", "rabbitmq*", "memcached*", "keystone*", "glance*", "placeme
 MORE_UNITS = ("neutron*", "heat*", "libvirtd*", "ovs*", "os-collect-config*")
 
 
-def container_line(spec: Spec) -> str:
-    """Return one line about the undercloud's container."""
+def container_line(spec: Spec, name: str = undercloud.NODE) -> str:
+    """Return one line about the container of the undercloud or of another node."""
     init = container.pid(spec)
     if init is None:
-        return "undercloud: stopped"
+        return f"{name}: stopped"
     state = container.refresh_state(spec).get("state", "starting")
     memory = container.memory(spec) // MIB
-    return f"undercloud: running (pid {init}), configuration {state}, {memory} MiB"
+    return f"{name}: running (pid {init}), configuration {state}, {memory} MiB"
 
 
 def status(workspace: Workspace) -> str:
     """Return what there is: container, services, stacks, instances."""
     spec = undercloud.current(workspace)
-    parts = [container_line(spec) + "\n"]
+    lines = [container_line(spec)]
+    lines += [container_line(each, each.state.name) for each in nodes.containers(workspace)]
+    parts = ["".join(f"{line}\n" for line in lines)]
     if container.pid(spec):
         parts.append(_units(spec))
     if container.pid(spec) and undercloud.CLOUD in clouds.known(workspace):

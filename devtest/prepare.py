@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the undercloud must know before a cloud is deployed in it: limits, ssh key, flavors."""
+"""What the undercloud must know before a cloud is deployed in it: limits and ssh key."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devtest.instances import KEYPAIR
 from devtest.workspace import Workspace
@@ -21,6 +20,9 @@ NETWORK_LIMITS = ("network", "subnet", "port")
 UNLIMITED = -1
 # Seconds.
 HYPERVISOR_TIMEOUT = 120.0
+# Nova's microversion: from 2.88 on the list asks each nova-compute for its uptime, and fails while
+# one is busy starting its instances.
+HYPERVISORS_VERSION = "2.53"
 
 
 def lift_quotas(undercloud: Connection) -> None:
@@ -38,8 +40,9 @@ def await_hypervisors(undercloud: Connection, kinds: Collection[str]) -> None:
     """
     deadline = time.monotonic() + HYPERVISOR_TIMEOUT
     while True:
-        listed = undercloud.compute.hypervisors(details=True)
-        hosts = [each.service_details["host"] for each in listed if each.state == "up"]
+        answer = undercloud.compute.get("/os-hypervisors/detail", microversion=HYPERVISORS_VERSION)
+        listed = answer.json()["hypervisors"] if answer.ok else []
+        hosts = [each["service"]["host"] for each in listed if each["state"] == "up"]
         missing = [kind for kind in kinds if not any(host.endswith(f"-{kind}") for host in hosts)]
         if not missing:
             return
@@ -70,20 +73,3 @@ def upload_key(undercloud: Connection, public: str) -> None:
     if known:
         undercloud.compute.delete_keypair(known)
     undercloud.compute.create_keypair(name=KEYPAIR, public_key=public)
-
-
-def ensure_flavors(workspace: Workspace, undercloud: Connection, cloud: str) -> None:
-    """Make the flavors of flavors.json; one that differs is replaced (flavors cannot change)."""
-    path = workspace.stacks(cloud) / "flavors.json"
-    known = {flavor.name: flavor for flavor in undercloud.compute.flavors()}
-    for wanted in json.loads(path.read_text())["flavors"]:
-        there = known.get(wanted["name"])
-        if there and _same(there, wanted):
-            continue
-        if there:
-            undercloud.compute.delete_flavor(there)
-        undercloud.compute.create_flavor(**wanted)
-
-
-def _same(flavor: Any, wanted: dict[str, Any]) -> bool:
-    return all(getattr(flavor, name) == wanted[name] for name in ("ram", "vcpus", "disk"))

@@ -54,16 +54,28 @@ def all_pids() -> Iterator[int]:
             yield int(entry.name)
 
 
+def arguments(pid: int) -> list[bytes]:
+    """Return the arguments of a process; none if it ended, or is about to."""
+    try:
+        text = (PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text.split(b"\0") if text else []
+
+
 def mentioning(text: str) -> list[int]:
     """Return the pids of processes, but ours, one of whose arguments begins with ``text``."""
-    found = []
-    for pid in all_pids():
-        # The process may end while we look.
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-            if pid != os.getpid() and any(each.startswith(text.encode()) for each in arguments):
-                found.append(pid)
-    return found
+    return [
+        pid
+        for pid in all_pids()
+        if pid != os.getpid() and any(each.startswith(text.encode()) for each in arguments(pid))
+    ]
+
+
+def with_arguments(*words: str | Path) -> list[int]:
+    """Return the pids of processes, but ours, that have each of ``words`` among their arguments."""
+    wanted = {str(word).encode() for word in words}
+    return [pid for pid in all_pids() if pid != os.getpid() and wanted <= set(arguments(pid))]
 
 
 def kill(pids: Iterable[int], signum: signal.Signals = signal.SIGKILL) -> None:

@@ -16,20 +16,23 @@ from imagebuild.files import write_json
 
 @dataclass(frozen=True)
 class Network:
-    """How the host reaches the container: a veth pair, one end in the container as eth0.
+    """The container's wire: a veth pair, one end in the container as eth0, the other on the host.
 
-    ``link`` is the host's end (at most 15 characters, ip-link(8)); addresses are CIDR strings;
-    ``routes`` are networks that the host reaches through the container.
+    ``link`` is the other end (at most 15 characters, ip-link(8)); addresses are CIDR strings;
+    ``routes`` are networks that the host reaches through the container. With ``peer`` the other
+    end is in that network namespace instead, ``host_address`` is the router's behind it and set by
+    somebody else.
     """
 
     link: str
     host_address: str
     address: str
     routes: tuple[str, ...] = ()
+    peer: str = ""
 
     @property
     def gateway(self) -> str:
-        """The host's address without its prefix length."""
+        """The host's or router's address without its prefix length."""
         return self.host_address.partition("/")[0]
 
     @property
@@ -90,6 +93,11 @@ class Spec:
         return self.state / "supervisor.log"
 
     @property
+    def path(self) -> Path:
+        """Where ``save`` writes this specification."""
+        return self.state / "spec.json"
+
+    @property
     def cgroups(self) -> Path:
         """The list of the container's cgroups, as ``devtest.cgroups`` writes it."""
         return self.state / "cgroups.json"
@@ -110,9 +118,8 @@ class Spec:
 
     def save(self) -> Path:
         """Write the specification to its state directory and return the file's path."""
-        path = self.state / "spec.json"
-        write_json(path, dataclasses.asdict(self, dict_factory=_plain))
-        return path
+        write_json(self.path, dataclasses.asdict(self, dict_factory=_plain))
+        return self.path
 
 
 def load(path: Path) -> Spec:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 # Deep enough for: root → group → instance → its resources.
 NESTED_DEPTH = 4
 POLL = 2.0
+# Reasons of failures that are none.
 RETRIED = "Worker went down"
+OVERTAKEN = re.compile(r"(.*: )?Stack \w+ cancelled")
 # A stack carries the digest of its input in a tag: an unchanged one is not updated.
 TAG = "altostratus-"
 
@@ -43,9 +46,14 @@ class Event:
         """Whether the resource failed.
 
         What a Heat engine was doing when it ended does not count: Heat does it again
-        (heat.engine.check_resource, "Worker went down").
+        (heat.engine.check_resource, "Worker went down"). Nor does what a newer update ends.
         """
-        return self.status.endswith("_FAILED") and not self.reason.startswith(RETRIED)
+        no_failure = self.reason.startswith(RETRIED) or OVERTAKEN.match(self.reason)
+        return self.status.endswith("_FAILED") and not no_failure
+
+    def begins_update_of(self, stack: str) -> bool:
+        """Whether the whole ``stack`` began an update; its own events bear its name."""
+        return (self.resource, self.status) == (stack, "UPDATE_IN_PROGRESS")
 
 
 def client(undercloud: Connection) -> Any:
@@ -95,7 +103,7 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
     """Create the stack, or update it where it differs; return the last event before that.
 
     Returns None for a new stack. A stack whose creation failed holds nothing of value and is made
-    anew; one that is being created without a failure so far is left alone.
+    anew; one that is being created or updated without a failure so far is left alone.
     """
     minutes = max(1, round(timeout / 60))
     tag = fingerprint(request)
@@ -111,6 +119,10 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
     same = tag in (stack.tags or [])
     if same and stack.stack_status == "CREATE_IN_PROGRESS":
         return ""
+    if same and stack.stack_status == "UPDATE_IN_PROGRESS":
+        recent = _of_last_update(name, before)
+        if recent and not any(event.failed for event in recent):
+            return recent[0].id
     if not (same and stack.stack_status.endswith("_COMPLETE")):
         heat.stacks.update(stack.id, **fields)
     return before[-1].id if before else ""
@@ -121,6 +133,12 @@ def _worthless(status: str, before: Sequence[Event]) -> bool:
     if action not in ("CREATE", "DELETE", "ROLLBACK"):
         return False
     return result == "FAILED" or (action == "CREATE" and any(event.failed for event in before))
+
+
+def _of_last_update(name: str, before: Sequence[Event]) -> Sequence[Event]:
+    """Return the events since the stack's last update began, with that one; none before any."""
+    begins = [place for place, event in enumerate(before) if event.begins_update_of(name)]
+    return before[begins[-1] :] if begins else ()
 
 
 def delete(heat: Any, name: str, timeout: float = 300.0) -> None:

@@ -28,7 +28,7 @@ def mount_root(spec: Spec) -> None:
     """Mount the container's root: image, changes above it, directories of the host inside."""
     for directory in (spec.lower, spec.upper, spec.work, spec.root):
         directory.mkdir(parents=True, exist_ok=True)
-    run(["mount", "-o", "loop,ro", spec.image, spec.lower])
+    run(["mount", "-o", "loop,ro", spec.image, spec.lower], die_with_parent=True)
     layers = f"lowerdir={spec.lower},upperdir={spec.upper},workdir={spec.work}"
     run(["mount", "-t", "overlay", "-o", layers, "overlay", spec.root])
     for target in spec.data:
@@ -57,7 +57,7 @@ def seed_data(spec: Spec, target: str) -> Path:
         if source.is_dir():
             copy = directory.with_suffix(".new")
             shutil.rmtree(copy, ignore_errors=True)
-            run(["cp", "--archive", source, copy])
+            run(["cp", "--archive", source, copy], die_with_parent=True)
             copy.rename(directory)
         else:
             directory.mkdir()

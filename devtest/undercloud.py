@@ -3,6 +3,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from devtest.spec import Network, Spec
 from devtest.workspace import APPLICATION, Workspace
 from imagebuild.errors import AltostratusError
 from imagebuild.files import write_text
+from novadrivers.processes import processes
 
 CLOUD = "undercloud"
 # The instance name that generate-stacks gives to its one node.
@@ -24,7 +26,8 @@ METADATA = f"/var/lib/os-collect-config/local-data/{NODE}.json"
 SCHEMA = "/var/cache/altostratus/schema"
 # Directories that outlive a new image: what users stored, and disks of their instances. They also
 # sit on a real file system that way, where databases and loop devices are at home.
-DATA = ("/var/lib/mysql", "/var/lib/glance", "/var/lib/nova-lxc")
+# Those of the hypervisors come besides, see state_paths.
+DATA = ("/var/lib/mysql", "/var/lib/glance")
 FILES = {
     "/etc/hostname": f"{NODE}\n",
     "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NODE}\n",
@@ -47,6 +50,7 @@ def describe(workspace: Workspace) -> Spec:
             raise AltostratusError(f"{needed} is missing", "build the undercloud: devtest build")
     image = json.loads(manifest.read_text())["images"][0]
     networks = json.loads((stacks / "networks.json").read_text())["networks"]
+    metadata = json.loads((stacks / "metadata" / f"{NODE}.json").read_text())
     return Spec(
         name=APPLICATION,
         state=workspace.container,
@@ -56,8 +60,21 @@ def describe(workspace: Workspace) -> Spec:
         files=FILES,
         secrets={METADATA: str(stacks / "metadata" / f"{NODE}.json")},
         binds={SCHEMA: str(workspace.schema)},
-        data=DATA,
+        data=(*DATA, *state_paths(metadata)),
     )
+
+
+def state_paths(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return where a node with this ``metadata`` keeps disks: of instances, of virtual nodes."""
+    machines = metadata.get("virtual-baremetal", {}).get("state_path")
+    computes = (process.state_path for process in processes(metadata))
+    return (*computes, *([machines] if machines else ()))
+
+
+def bridge(workspace: Workspace) -> str:
+    """Return the undercloud's bridge to its provider networks."""
+    path = workspace.stacks(CLOUD) / "metadata" / f"{NODE}.json"
+    return str(json.loads(path.read_text())["neutron"]["ovs"]["bridges"][0]["name"])
 
 
 def address(workspace: Workspace) -> str:
@@ -107,25 +124,28 @@ def _update_metadata(wanted: Spec) -> None:
     write_text(target, text, mode=0o600)
 
 
-def wait_until_ready(running: Spec, timeout: float) -> None:
-    """Wait until the container's configuration is applied; see ``start`` for what is raised."""
+def wait_until_ready(running: Spec, timeout: float, name: str = "the undercloud") -> None:
+    """Wait until the container's configuration is applied; see ``start`` for what is raised.
+
+    ``name`` is what messages call it.
+    """
     deadline = time.monotonic() + timeout
     while True:
         report = container.refresh_state(running)
         if report.get("state") == "applied":
             return
         if report.get("state") == "failed":
-            raise failure(report)
+            raise failure(report, name)
         if container.pid(running) is None:
             raise AltostratusError(
-                f"the undercloud ended while starting:\n{container.tail(running.console)}",
+                f"{name} ended while starting:\n{container.tail(running.console)}",
                 f"its console: {running.console}",
             )
         if time.monotonic() > deadline:
             raise AltostratusError(
-                f"the undercloud is not ready after {timeout:.0f} s; its last messages:\n"
+                f"{name} is not ready after {timeout:.0f} s; its last messages:\n"
                 f"{journal(running, 20)}",
-                "look inside: devtest undercloud enter journalctl -u os-collect-config",
+                f"its journal: devtest logs {name.removeprefix('the ')}",
             )
         time.sleep(0.5)
 

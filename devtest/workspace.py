@@ -33,6 +33,11 @@ class Workspace:
         return self.state / "container"
 
     @property
+    def nodes(self) -> Path:
+        """State of further nodes' system containers, one directory each, see ``devtest.nodes``."""
+        return self.state / "nodes"
+
+    @property
     def lock(self) -> Path:
         """Held by the one command that changes something."""
         return self.state / "lock"

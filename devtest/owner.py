@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose a container's name is: the network namespace, link and cgroups of a name exist once.
+
+Two state directories may both describe an undercloud; one of them has it on the machine at a time.
+The record is a symbolic link, named as the container, to that state directory. It goes with a
+reboot, as everything does that it stands for.
+"""
+
+import contextlib
+from pathlib import Path
+
+RECORDS = Path("/run/altostratus")
+
+
+def of(name: str) -> Path | None:
+    """Return the state directory of the container that has ``name``, None when nobody has it."""
+    try:
+        return (RECORDS / name).readlink()
+    except FileNotFoundError:
+        return None
+
+
+def take(name: str, state: Path) -> None:
+    """Record that the container with this state has ``name``.
+
+    Raises FileExistsError when somebody has it.
+    """
+    RECORDS.mkdir(exist_ok=True)
+    (RECORDS / name).symlink_to(state)
+
+
+def release(name: str, state: Path) -> None:
+    """Remove the record if it leads to ``state``."""
+    if of(name) == state:
+        (RECORDS / name).unlink()
+    # Other containers may have theirs.
+    with contextlib.suppress(OSError):
+        RECORDS.rmdir()
