@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hypervisor types side by side: one memcached instance on each, in one run.
+
+    benchmarks/hypervisors.py [--type TYPE]… [--json FILE]
+
+Needs an undercloud that runs (``devtest undercloud start``) and carries the types. For each type:
+the image is built anew on the cached base layer, built again unchanged, loaded; the instance is
+deployed by Heat twice, first with an image that the node has never seen, then with the image
+cached; then deleted. Seconds count from the request to Heat. Memory is what the undercloud's node
+takes more (PSS) when the instance is configured, and that of the type's nova-compute with its
+helpers. Prints a table and a chart.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import yaml
+
+from devtest import deploy, stacks, undercloud
+from devtest.chain import RAMDISK, Chain, tool
+from devtest.container import memory
+from devtest.report import table
+from devtest.workspace import Workspace, find
+from generator import cloudfile, contracts
+from imagebuild import datafiles
+from imagebuild.console import Progress
+from imagebuild.hypervisors import HYPERVISORS
+
+MIB = 1024**2
+BAR = 50
+FIGURES = ("build", "again", "active", "signalled", "cached active", "cached signalled", "delete")
+
+
+@dataclass
+class Row:
+    """The figures of one type: seconds, MiB."""
+
+    hypervisor: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    image: float = 0.0
+    memory: float = 0.0
+    nova_compute: float = 0.0
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Record how long the body takes."""
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+
+
+def cloud_text(hypervisor: str) -> str:
+    """Return a cloud file: the smallest service in one instance of a type."""
+    network = {"type": "flat", "cidr": "192.168.24.0/24", "gateway": "192.168.24.1"}
+    pool = {"pool": ["192.168.24.100", "192.168.24.250"]}
+    flavor = {"ram": 768, "disk": 4}
+    content = {
+        "name": f"bench-{hypervisor}",
+        "hypervisors": [hypervisor],
+        "networks": {"ctlplane": network | pool},
+        "roles": {"memcached": {"services": ["memcached"], "flavor": flavor}},
+    }
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+def since(request: float, stamp: str) -> float:
+    """Return the seconds from a Unix time to a time stamp of Heat (UTC, whole seconds)."""
+    moment = datetime.datetime.fromisoformat(stamp.rstrip("Z")).replace(tzinfo=datetime.UTC)
+    return max(0.0, moment.timestamp() - request)
+
+
+def run_deployment(steps: Chain, row: Row, prefix: str) -> None:
+    """Deploy the cloud of ``steps`` and record when its server was active and configured."""
+    node = undercloud.current(steps.workspace)
+    before = memory(node, instances=True)
+    request = time.time()
+    steps.deploy()
+    heat = stacks.client(steps.connect())
+    for event in heat.events.list(steps.cloud.name, nested_depth=stacks.NESTED_DEPTH):
+        if event.resource_status == "CREATE_COMPLETE":
+            name = {"server": "active", "deployment": "signalled"}.get(event.resource_name)
+            if name:
+                row.seconds[prefix + name] = since(request, event.event_time)
+    row.memory = (memory(node, instances=True) - before) / MIB
+    configuration = f"/etc/nova/compute/nova-{row.hypervisor}.conf"
+    row.nova_compute = memory(node, containing=configuration) / MIB
+
+
+def measure(workspace: Workspace, hypervisor: str, directory: Path) -> Row:
+    """Return the figures of one type."""
+    row = Row(hypervisor)
+    file = directory / f"bench-{hypervisor}.yaml"
+    file.write_text(cloud_text(hypervisor))
+    cloud = cloudfile.load(file, contracts.load(datafiles.elements_path()))
+    steps = Chain(workspace, cloud, file, Progress())
+    out, images = workspace.stacks(cloud.name), workspace.images(cloud.name)
+    tool("generator.generate", [file, "-o", out])
+    build: list[str | Path] = ["-c", out / "images.yaml", "-o", images]
+    # The base layer is common to all types: not part of the comparison.
+    tool("imagebuild.build", build)
+    with row.timed("build"):
+        tool("imagebuild.build", [*build, "--force"])
+    with row.timed("again"):
+        tool("imagebuild.build", build)
+    row.image = sum(path.stat().st_blocks * 512 for path in image_files(images)) / MIB
+    if hypervisor == "ironic":
+        tool("imagebuild.build", ["--deploy-ramdisk", "-o", workspace.images(RAMDISK)])
+    steps.load()
+    run_deployment(steps, row, "")
+    heat = stacks.client(steps.connect())
+    stacks.delete(heat, cloud.name)
+    run_deployment(steps, row, "cached ")
+    with row.timed("delete"):
+        stacks.delete(heat, cloud.name, deploy.TIMEOUT)
+    return row
+
+
+def image_files(directory: Path) -> list[Path]:
+    """Return the image files that the manifest of ``directory`` names."""
+    records = json.loads((directory / "manifest.json").read_text())["images"]
+    return [directory / record["file"] for record in records]
+
+
+def chart(rows: Sequence[Row], figure: str) -> str:
+    """Return one bar for each type."""
+    most = max(row.seconds[figure] for row in rows) or 1.0
+    lines = [f"{figure}, seconds"]
+    for row in rows:
+        seconds = row.seconds[figure]
+        bar = "█" * max(1, round(BAR * seconds / most))
+        lines.append(f"  {row.hypervisor:8}{bar} {seconds:.1f}")
+    return "\n".join(lines)
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table and the charts."""
+    cells: list[list[Any]] = [
+        [row.hypervisor, f"{row.image:.0f}", *(row.seconds[name] for name in FIGURES)]
+        + [f"{row.memory:.0f}", f"{row.nova_compute:.0f}"]
+        for row in rows
+    ]
+    print(table(cells, ["type", "image MiB", *FIGURES, "memory MiB", "nova-compute MiB"]))
+    print(chart(rows, "signalled"), chart(rows, "cached signalled"), sep="\n\n")
+    print(f"\nload {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors")
+
+
+def main() -> int:
+    """Measure the types that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--type", action="append", choices=list(HYPERVISORS), dest="types")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    workspace = find()
+    rows = []
+    with tempfile.TemporaryDirectory() as directory:
+        for hypervisor in args.types or HYPERVISORS:
+            rows.append(measure(workspace, hypervisor, Path(directory)))
+            if args.json:
+                args.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    show(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
