@@ -34,6 +34,14 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def key(scratch: Path) -> Path:
+    """A private key; its public half is beside it."""
+    path = scratch / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
 def small_root(scratch: Path) -> Path:
     """A bare ext4 image with a minimal Debian and systemd."""
     tar, root, image = scratch / "root.tar", scratch / "root", scratch / "root.ext4"
@@ -92,9 +100,15 @@ def state(before: snapshot.Snapshot) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def undercloud(state: Workspace) -> Workspace:
-    """A running undercloud; OS_CLIENT_CONFIG_FILE leads to its credentials."""
-    assert devtest("build").returncode == 0
-    assert devtest("undercloud", "start").returncode == 0
+    """A running undercloud with the default example's networks, flavors and images.
+
+    OS_CLIENT_CONFIG_FILE leads to its credentials.
+    One that runs already, with ALTOSTRATUS_STATE, is used as it is.
+    """
+    if devtest("undercloud", "status").returncode != 0:
+        assert devtest("build").returncode == 0
+        assert devtest("undercloud", "start").returncode == 0
+        assert devtest("load").returncode == 0
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
     return state
 

@@ -32,6 +32,8 @@ class Builds:
     """A cache and elements of the tests' own."""
 
     directory: Path
+    before: frozenset[Path]
+    """What others have left in /tmp."""
 
     @property
     def cache(self) -> Path:
@@ -67,9 +69,9 @@ class Builds:
         return [path.name for path in (self.cache / "work").iterdir() if path.is_dir()]
 
     def leftovers(self) -> list[str]:
-        """Processes, mounts and loop devices that have to do with these builds."""
+        """Processes, mounts and loop devices of these builds, and mmdebstrap's files."""
         mark = str(self.directory)
-        found = []
+        found = [f"in /tmp: {path}" for path in temporary() - self.before]
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if process.name != str(os.getpid()) and mark in (process / "environ").read_text():
@@ -77,6 +79,11 @@ class Builds:
         found += [line for line in Path("/proc/mounts").read_text().splitlines() if mark in line]
         loops = subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout
         return found + [line for line in loops.splitlines() if mark in line]
+
+
+def temporary() -> frozenset[Path]:
+    """Return what mmdebstrap keeps in /tmp while it runs; by sudo, TMPDIR does not reach it."""
+    return frozenset(Path("/tmp").glob("mmdebstrap.*"))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +108,7 @@ def builds(scratch: Path) -> Builds:
         for name in ELEMENTS
     ]
     (directory / "images.yaml").write_text(yaml.safe_dump({"images": images}))
-    return Builds(directory)
+    return Builds(directory, temporary())
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import snapshot
 
-from devtest import container, processes
+from devtest import container, loops, processes
 from devtest.spec import Network, Spec
 from imagebuild.errors import AltostratusError
 
@@ -111,8 +112,8 @@ def test_start_after_a_process_was_killed(spec: Spec, victim: str) -> None:
     wait_for_systemd(spec)
 
 
-@pytest.mark.parametrize("delay", [0.02, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
-def test_start_killed_at_any_moment_leaves_nothing_after_the_next(spec: Spec, delay: float) -> None:
+def start_and_kill(spec: Spec, delay: float) -> None:
+    """Start the container from a process that gets SIGKILL after ``delay`` seconds."""
     code = (
         "import sys; from pathlib import Path; from devtest import container; "
         "from devtest.spec import load; container.start(load(Path(sys.argv[1])))"
@@ -122,8 +123,48 @@ def test_start_killed_at_any_moment_leaves_nothing_after_the_next(spec: Spec, de
     time.sleep(delay)
     os.killpg(starter.pid, signal.SIGKILL)
     starter.wait()
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
+def test_start_killed_at_any_moment_leaves_nothing_after_the_next(spec: Spec, delay: float) -> None:
+    start_and_kill(spec, delay)
     container.start(spec)
     wait_for_systemd(spec)
+
+
+@pytest.mark.parametrize("delay", [step / 20 for step in range(2, 16)])
+def test_start_killed_at_any_moment_is_undone_at_once(spec: Spec, delay: float) -> None:
+    start_and_kill(spec, delay)
+    container.stop(spec, timeout=0)
+    # As devtest destroy does, before it removes the state.
+    assert not processes.mentioning(str(spec.state))
+    loops.detach(spec.image.parent)
+    assert str(spec.image) not in losetup()
+
+
+def test_another_state_with_the_same_name_harms_nothing(spec: Spec, scratch: Path) -> None:
+    container.start(spec)
+    wait_for_systemd(spec)
+    other = replace(spec, state=scratch / "other" / "container")
+    with pytest.raises(AltostratusError, match=f"state in {spec.state.parent}"):
+        container.start(other)
+    container.stop(other, timeout=0)
+    assert container.inside(spec, "hostname").strip() == "altostratus-test"
+    wait_for_systemd(spec)
+
+
+def test_leftovers_of_another_state_go_at_start(spec: Spec, scratch: Path) -> None:
+    other = replace(spec, state=scratch / "other" / "container")
+    container.start(other)
+    for path in (other.supervisor_pid, other.init_pid):
+        pid = processes.recorded(path)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        assert processes.wait_gone(pid, 5)
+    container.start(spec)
+    wait_for_systemd(spec)
+    container.stop(other, timeout=0)
+    assert container.inside(spec, "hostname").strip() == "altostratus-test"
 
 
 def test_loop_devices_of_its_files_are_freed(spec: Spec) -> None:
@@ -144,3 +185,43 @@ def test_a_root_without_init_is_reported(spec: Spec, scratch: Path) -> None:
         container.start(replace(spec, image=empty, image_key="empty"))
     with pytest.raises(AltostratusError, match="did not start"):
         container.start(replace(spec, image=scratch / "missing", image_key="missing"))
+
+
+def losetup() -> str:
+    command = ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def mounted(scratch: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in whose namespace a file below scratch/held is mounted."""
+    held = scratch / "held"
+    (held / "mnt").mkdir(parents=True)
+    with (held / "disk").open("wb") as stream:
+        stream.truncate(4 * 1024**2)
+    subprocess.run(["mke2fs", "-q", held / "disk"], check=True)
+    command = ["unshare", "--mount", "sh", "-c", 'mount "$1/disk" "$1/mnt" && exec sleep 60']
+    holder = subprocess.Popen([*command, "sh", held])
+    while str(held) not in losetup():
+        time.sleep(0.02)
+    yield holder
+    holder.kill()
+    holder.wait()
+    loops.detach(held)
+    shutil.rmtree(held)
+
+
+def test_a_loop_device_is_freed_when_its_last_user_ends(
+    mounted: subprocess.Popen[bytes], scratch: Path
+) -> None:
+    threading.Timer(0.5, mounted.kill).start()
+    loops.detach(scratch / "held")
+    assert str(scratch / "held") not in losetup()
+
+
+def test_a_loop_device_in_use_is_named(
+    mounted: subprocess.Popen[bytes], scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "TIMEOUT", 0.2)
+    with pytest.raises(AltostratusError, match="/dev/loop"):
+        loops.detach(scratch / "held")

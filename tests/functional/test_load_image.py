@@ -12,6 +12,7 @@ from typing import Any
 
 import openstack
 import pytest
+import tiny
 import yaml
 
 from devtest.workspace import Workspace
@@ -111,8 +112,9 @@ def test_replace_spares_similar_names(images: Images, file: Path) -> None:
         images.connection.image.delete_image(images.connection.image.find_image(upper).id)
 
 
-def test_tags_follow_the_type(images: Images, file: Path) -> None:
-    (first,), _ = images.load("--hypervisor", "docker", file)
+def test_tags_follow_the_type(images: Images, file: Path, scratch: Path) -> None:
+    archive = tiny.image("docker", scratch)
+    (first,), _ = images.load("--hypervisor", "docker", "--name", images.prefix, archive)
     assert images.raw(first)["hypervisor_type"] == "docker"
     assert images.raw(first)["container_format"] == "docker"
     # Another container format is another image; Glance cannot change that of an existing one.

@@ -10,63 +10,27 @@ import copy
 import json
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import infrastructure
 import pytest
-import yaml
+from infrastructure import METADATA, NODE, UNITS
 
 from devtest import container
 from devtest.spec import Network, Spec
 
-SEED = "/var/lib/cloud/seed/config_drive/openstack/latest"
-METADATA = "/var/lib/os-collect-config/local-data/node.json"
+SEED = "/var/lib/cloud/seed/config_drive"
 SCRIPTS = "/usr/libexec/os-refresh-config/post-configure.d"
-UNITS = ("memcached", "mariadb", "rabbitmq-server")
-NODE: dict[str, Any] = {
-    "instance": {"name": "node", "role": "node"},
-    "memcached": {"servers": ["127.0.0.1"], "memory_mb": 64, "max_connections": 1024},
-    "mariadb": {
-        "databases": [
-            {"name": "glance", "user": "glance", "password": "it's a \\ password"},
-            {"name": "nova_api", "user": "nova", "password": "other-password"},
-            {"name": "nova", "user": "nova", "password": "other-password"},
-        ],
-        "durable": True,
-        "buffer_pool_mb": 64,
-        "max_connections": 100,
-    },
-    "rabbit": {"host": "127.0.0.1", "username": "openstack", "password": "rabbit-password"},
-}
-# In the place of the script that Heat sends, which writes such a file.
-USER_DATA = """#cloud-config
-write_files:
-  - {path: /var/lib/heat-cfntools/cfn-init-data, content: '{"from-heat": true}'}
-"""
 # Seconds for one refresh on a loaded machine.
 PATIENCE = 180.0
 
 
 @pytest.fixture(scope="module")
 def image(scratch: Path) -> Path:
-    """The raw image file of the three services, from the cache when it has not changed."""
-    wanted = {
-        "name": "test-infrastructure-lxc",
-        "role": "infrastructure",
-        "hypervisor": "lxc",
-        "release": "bookworm",
-        "elements": ["mariadb", "memcached", "rabbitmq"],
-        "parameter": "InfrastructureImage",
-    }
-    listed, output = scratch / "images.yaml", scratch / "images"
-    listed.write_text(yaml.safe_dump({"images": [wanted]}))
-    command = [sys.executable, "-m", "imagebuild.build", "-c", listed, "-o", output]
-    subprocess.run(command, check=True)
-    manifest = json.loads((output / "manifest.json").read_text())
-    return output / str(manifest["images"][0]["file"])
+    return infrastructure.build(scratch, "lxc")
 
 
 def content(image: Path, path: str) -> str | None:
@@ -84,9 +48,7 @@ def test_nothing_of_a_machine_is_in_the_image(image: Path) -> None:
     assert content(image, "/var/lib/rabbitmq/.erlang.cookie") is None
     shadow = content(image, "/etc/shadow") or ""
     assert shadow
-    for line in shadow.splitlines():
-        name, password = line.split(":")[:2]
-        assert password.startswith(("!", "*")), f"{name} can log in with a password"
+    assert infrastructure.passwords(shadow) == []
 
 
 class Node:
@@ -131,30 +93,17 @@ class Node:
 
 
 @pytest.fixture(scope="module")
-def key(scratch: Path) -> Path:
-    """A private key; its public half is beside it."""
-    path = scratch / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    return path
-
-
-@pytest.fixture(scope="module")
 def node(image: Path, scratch: Path, key: Path) -> Iterator[Node]:
     """The image, booted and configured, with what Nova tells cloud-init on a config drive."""
     metadata = scratch / "node.json"
     metadata.write_text(json.dumps(NODE))
-    public = key.with_suffix(".pub").read_text()
-    told = {"uuid": "7d5d6a43-0fc1-4f9a-a8a2-2e9a3e1a2c11", "hostname": "node.novalocal"}
     spec = Spec(
         name="altostratus-image",
         state=scratch / "node",
         image=image,
         image_key="one",
         network=Network("as-image", "10.77.8.1/30", "10.77.8.2/30"),
-        files={
-            f"{SEED}/meta_data.json": json.dumps({**told, "public_keys": {"mine": public}}),
-            f"{SEED}/user_data": USER_DATA,
-        },
+        files={f"{SEED}/{name}": text for name, text in infrastructure.config_drive(key).items()},
         secrets={METADATA: str(metadata)},
     )
     container.start(spec)
@@ -291,4 +240,7 @@ def test_a_reboot_applies_again(node: Node) -> None:
     report = node.wait_for(lambda report: report["state"] == "applied" and report["time"] != before)
     assert report["state"] == "applied"
     assert node.run("systemctl", "is-system-running", "--wait", check=False) == "running"
+    # Nothing held it up.
+    left = node.run("journalctl", "--no-pager", "--grep=Processes still around", check=False)
+    assert "Processes still around" not in left
     assert log_in(node, "nova", "other-password", "nova") == "nova"

@@ -276,7 +276,7 @@ def refusals(cloud):
 
     refused(exception.ImageUnacceptable, "not docker", container_format="bare")
     good = cloud.archive
-    cloud.archive = Path("/etc/hostname")
+    cloud.archive = Path(__file__)
     refused(exception.ImageUnacceptable, "no docker archive")
     cloud.archive = good
     cloud.instance.flavor.root_gb, cloud.image_id = 2, str(uuid.uuid4())

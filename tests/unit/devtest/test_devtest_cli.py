@@ -14,6 +14,7 @@ from devtest import commands, main
 COMMANDS = (
     *("run", "build", "load", "deploy", "verify", "status", "ssh", "logs", "destroy", "doctor"),
     *("undercloud", "undercloud start", "undercloud stop", "undercloud status", "undercloud enter"),
+    *("node", "node add", "node remove"),
 )
 
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,8 +183,36 @@ def test_doctor_names_the_missing_command(monkeypatch: pytest.MonkeyPatch) -> No
     assert [(each.good, each.hint) for each in findings] == [(False, "install some-package")]
 
 
+@pytest.mark.parametrize(
+    ("there", "flags", "told"),
+    [
+        (False, "fpu vmx", "no .*/kvm: virtual machines are emulated"),
+        (True, "fpu sse", "most likely emulated"),
+        (True, "fpu svm", "/kvm$"),
+    ],
+)
+def test_doctor_tells_what_virtual_machines_run_on(
+    tmp_path: Path, there: bool, flags: str, told: str
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    if there:
+        (tmp_path / "kvm").touch()
+    finding = doctor._virtualisation(tmp_path / "kvm", tmp_path / "cpuinfo")
+    assert finding.good
+    assert re.search(told, finding.detail)
+
+
 def test_doctor_judges_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "MEMORY", 1 << 60)
     assert not doctor._memory().good
     assert doctor._disk("disk", tmp_path / "not" / "there", 1).good
     assert not doctor._disk("disk", tmp_path, 1 << 60).good
+
+
+def test_disks_of_instances_outlive_a_new_image() -> None:
+    metadata = {
+        "instance": {"name": "undercloud"},
+        "nova-lxc": {"state_path": "/instances"},
+        "virtual-baremetal": {"state_path": "/machines"},
+    }
+    assert undercloud.state_paths(metadata) == ("/instances", "/machines")

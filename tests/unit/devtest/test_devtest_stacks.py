@@ -17,12 +17,18 @@ from imagebuild.errors import AltostratusError
 REQUEST = {"template": {"a": 1}, "environment": {}, "environment_files": [], "files": {}}
 
 
-def event(number: int, status: str, physical: str = "") -> SimpleNamespace:
+def event(
+    number: int,
+    status: str,
+    physical: str = "",
+    resource: str = "server",
+    reason: str = "because",
+) -> SimpleNamespace:
     return SimpleNamespace(
         id=f"e{number}",
-        resource_name="server",
+        resource_name=resource,
         resource_status=status,
-        resource_status_reason="because",
+        resource_status_reason=reason,
         physical_resource_id=physical,
     )
 
@@ -92,6 +98,28 @@ def test_what_a_stack_needs(
     heat = FakeHeat(status, tags, events)
     stacks.apply(heat, "overcloud", REQUEST, timeout=60)
     assert heat.calls == calls
+
+
+UPDATE = "UPDATE_IN_PROGRESS"
+BEGIN = event(2, UPDATE, resource="overcloud")
+
+
+@pytest.mark.parametrize(
+    ("events", "after"),
+    [
+        ([event(1, "CREATE_FAILED"), BEGIN, event(3, UPDATE)], "e2"),
+        ([BEGIN, event(3, "UPDATE_FAILED", reason="Stack UPDATE cancelled")], "e2"),
+        ([BEGIN, event(3, "UPDATE_FAILED")], None),
+        ([BEGIN, event(3, UPDATE), event(4, UPDATE, resource="overcloud"), event(5, UPDATE)], "e4"),
+    ],
+)
+def test_an_update_that_was_left_is_followed_from_its_beginning(
+    events: list[Any], after: str | None
+) -> None:
+    """But made again when something in it has failed already."""
+    heat = FakeHeat(UPDATE, SAME, events)
+    found = stacks.apply(heat, "overcloud", REQUEST, timeout=60)
+    assert (found, heat.calls) == ((after, []) if after else (events[-1].id, ["update"]))
 
 
 def test_following_ends_with_the_stack() -> None:

@@ -11,7 +11,7 @@ import yaml
 ELEMENTS = Path(__file__).parents[3] / "elements"
 ALL = sorted(path for path in ELEMENTS.iterdir() if path.is_dir())
 # Formats without comments, and DIB's lists of names.
-BARE = ("pkg-map", "element-deps", "element-provides", "every-layer")
+BARE = ("pkg-map", "element-deps", "element-provides", "every-layer", "project-packages")
 
 
 def files(element: Path) -> list[Path]:

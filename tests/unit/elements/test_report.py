@@ -35,7 +35,11 @@ error: MariaDB: not there after 60 s
 """
 METADATA = {
     "instance": {"name": "database-0"},
-    "mariadb": {"databases": [{"name": "glance", "user": "glance", "password": "s3cret-word"}]},
+    "mariadb": {
+        "databases": [{"name": "glance", "user": "glance", "password": "s3cret-word"}],
+        # What is no secret stays: "db" is one, "mariadb" is none.
+        "unit": "mariadb.service",
+    },
     "glance": {"db": "mysql+pymysql://glance:gl%40nce-pw@10.0.0.1/glance", "port-key": "9292"},
 }
 

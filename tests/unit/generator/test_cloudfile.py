@@ -269,3 +269,27 @@ def test_all_problems_at_once_in_the_order_of_the_file(services: Contracts) -> N
 @pytest.mark.parametrize("text", ["", "[]", "x", "- a", "name:", "roles: {a: }", "networks: 5"])
 def test_hopeless_files(text: str, services: Contracts) -> None:
     assert problems(text, services)
+
+
+def test_a_type_for_all_roles(services: Contracts) -> None:
+    text = GOOD.replace("[lxc]", "[lxc, kvm]").replace("count: 2", "hypervisor: kvm")
+    assert [one.hypervisor for one in read(text, services).roles.values()] == ["lxc", "kvm"]
+    cloud = cloudfile.parse(text.encode(), "f", services, "docker")
+    assert [one.hypervisor for one in cloud.roles.values()] == ["docker", "docker"]
+    assert cloud.hypervisors == ("docker",)
+    # A file that is wrong in other places is still wrong, and only there.
+    with pytest.raises(InvalidInputError) as error:
+        cloudfile.parse(text.replace("glance", "glnce").encode(), "f", services, "docker")
+    assert [one.message for one in error.value.problems] == ["services: unknown service 'glnce'"]
+
+
+def test_bare_metal_needs_the_cable_of_its_vlans(services: Contracts) -> None:
+    ironic = GOOD.replace("[lxc]", "[ironic]")
+    database = read(ironic, services).roles["database"]
+    assert read(ironic, services).carrier(database, "internal") == "ctlplane"
+    elsewhere = ironic.replace("vlan: 201", "vlan: 201, physical_network: storage")
+    assert problems(elsewhere, services) == [
+        "f:8:5: networks: bare metal reaches the VLAN internal only through a cable\n"
+        "    hint: add the flat network of the physical network storage to 'database'"
+    ]
+    read(elsewhere.replace("[ironic]", "[kvm]"), services)

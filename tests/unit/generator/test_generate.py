@@ -134,16 +134,6 @@ def test_bad_input_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "out").exists()
 
 
-def test_types_that_cannot_be_built_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cloud = tmp_path / "cloud.yaml"
-    cloud.write_text(OVERCLOUD.read_text().replace("[lxc]", "[docker]"))
-    assert run(cloud, "-o", tmp_path / "out") == 2
-    assert "cannot be an instance of type docker yet" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
 def test_damaged_secrets_are_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

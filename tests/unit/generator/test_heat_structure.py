@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Heat would refuse, or silently ignore, in generated stacks: checked without Heat."""
 
+import json
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -95,9 +96,55 @@ def test_server_template(path: Path) -> None:
     assert set(template["outputs"]) == set(reference["outputs"])
 
 
-def test_every_type_that_can_be_built_has_a_template() -> None:
-    buildable = {f"server-{name}.yaml" for name, one in HYPERVISORS.items() if one.buildable}
-    assert buildable <= {path.name for path in SERVERS}
+def test_every_type_has_a_template() -> None:
+    assert {f"server-{name}.yaml" for name in HYPERVISORS} == {path.name for path in SERVERS}
+
+
+def test_server_templates_differ_only_where_their_types_do() -> None:
+    parsed = {}
+    for path in SERVERS:
+        template = yaml.safe_load(path.read_text())
+        type_ = path.stem.removeprefix("server-")
+        server = template["resources"]["server"]["properties"]
+        inputs = template["resources"]["deployment"]["properties"]["input_values"]["map_merge"]
+        assert inputs[1].pop("hypervisor-type") == type_
+        ports = server.pop("networks")["if"][1]["get_param"][-1]
+        assert ports == ("untagged" if type_ == "ironic" else "networks")
+        assert server.pop("scheduler_hints") == {"hypervisor_type": type_}
+        # A virtual machine asks the metadata service.
+        assert server.pop("config_drive", False) == (type_ != "kvm")
+        del template["description"]
+        parsed[type_] = template
+    assert all(one == parsed["lxc"] for one in parsed.values())
+
+
+MIXED = examples_path() / "overcloud-mixed.yaml"
+
+
+def generated(known: Contracts, type_: str | None) -> dict[str, str]:
+    """Return the files of the mixed example, with all roles of one type."""
+    cloud = cloudfile.load(MIXED, known, type_)
+    files = output.files(resolve(cloud, known), known, templates_path(), {})
+    return {name: file.text for name, file in files.items() if name != output.SECRETS}
+
+
+@pytest.mark.parametrize("type_", [None, *HYPERVISORS])
+def test_a_cloud_on_other_types_differs_by_registry_images_and_flavors(type_: str | None) -> None:
+    known = contracts.load(elements_path())
+    lxc, other = generated(known, "lxc"), generated(known, type_)
+    different = {name for name in lxc if name in other and lxc[name] != other[name]}
+    assert different <= {"environment.yaml", "images.yaml", "flavors.json"}
+    ours, theirs = (yaml.safe_load(files["environment.yaml"]) for files in (lxc, other))
+    assert ours["parameters"] == theirs["parameters"]
+    types = [one.hypervisor for one in cloudfile.load(MIXED, known, type_).roles.values()]
+    assert types == ([type_] * 4 if type_ else ["kvm", "ironic", "docker", "lxc"])
+    registry = [f"templates/server-{one}.yaml" for one in types]
+    assert list(theirs["resource_registry"].values()) == registry
+    assert {name for name in other if name.startswith("templates/")} == set(registry)
+    for flavor, one in zip(json.loads(other["flavors.json"])["flavors"], types, strict=True):
+        assert flavor.get("extra_specs", {}) == dict(HYPERVISORS[one].flavor_properties)
+    images = yaml.safe_load(other["images.yaml"])["images"]
+    assert [image["hypervisor"] for image in images] == types
 
 
 def test_every_parameter_gets_a_value(stack: Stack) -> None:
@@ -130,8 +177,13 @@ def test_inputs_are_those_asked_for(stack: Stack) -> None:
         if isinstance(instances, dict):
             instances = [instances["repeat"]["template"]]
         for instance in instances:
-            assert set(instance["inputs"]) == asked
-            assert len(instance["networks"]) == len(stack.cloud.roles[role_of(config)].networks)
+            # The template of the hypervisor type adds one.
+            assert {*instance["inputs"], "hypervisor-type"} == asked
+            role = stack.cloud.roles[role_of(config)]
+            assert len(instance["networks"]) == len(role.networks)
+            vlans = [one for one in role.networks if stack.cloud.carrier(role, one)]
+            assert len(instance["untagged"]) == len(role.networks) - len(vlans)
+            assert [one["network"] for one in config["instance"].get("vlans", [])] == vlans
 
 
 def role_of(config: dict[str, Any]) -> str:

@@ -187,10 +187,11 @@ def test_two_networks_of_one_name(cloud: Cloud) -> None:
 @pytest.fixture
 def command(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     @contextmanager
-    def connection() -> Iterator[Cloud]:
-        yield cloud
+    def connected(command: str, service: str) -> Iterator[SimpleNamespace]:
+        assert (command, service) == ("setup-neutron", "Neutron")
+        yield SimpleNamespace(network=cloud)
 
-    monkeypatch.setattr(neutron, "_connection", connection)
+    monkeypatch.setattr(neutron, "connected", connected)
     return cloud
 
 

@@ -2,6 +2,7 @@
 """Planning and building with everything real but diskimage-builder's run itself."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from imagebuild.recipes import Recipe
 
 TINY = Image("t-tiny-lxc", "tiny", "lxc", "bookworm", ("tiny",), "TinyImage")
 OTHER = Image("t-other-lxc", "other", "lxc", "bookworm", ("other",))
+PARTITION = Image("t-tiny-ironic", "tiny", "ironic", "bookworm", ("tiny",), partition=True)
 
 Report = Callable[[str, float], None]
 
@@ -50,6 +52,9 @@ class FakeRuns:
         root = place.work / "tree"
         (root / "usr/share").mkdir(parents=True)
         (root / "usr/share/who").write_text(recipe.name)
+        (root / "boot").mkdir()
+        for name in ("vmlinuz", "initrd.img"):
+            (root / "boot" / name).write_text(f"{name} of {recipe.name}")
         archive = place.work / "root.tar"
         subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
         report("install", 2.0)
@@ -100,6 +105,32 @@ def test_manifest_describes_the_images(runs: FakeRuns, job: Job) -> None:
     beside = json.loads((job.directory / record["packages"]).read_text())
     assert beside["key"] == record["key"]
     assert (job.directory / "logs" / "t-tiny-lxc.log").read_text() == "log"
+
+
+def test_partition_image_comes_with_its_kernel_and_ramdisk(
+    runs: FakeRuns, job: Job, tmp_path: Path
+) -> None:
+    (record,) = build(job, PARTITION)
+    assert {name: part["file"] for name, part in record["boot_files"].items()} == {
+        "kernel": "t-tiny-ironic.kernel",
+        "ramdisk": "t-tiny-ironic.ramdisk",
+    }
+    kernel = job.directory / "t-tiny-ironic.kernel"
+    assert kernel.read_text() == "vmlinuz of t-tiny-ironic"
+    digest = hashlib.sha512(kernel.read_bytes()).hexdigest()
+    assert record["boot_files"]["kernel"]["sha512"] == digest
+    assert actions(job, PARTITION) == {"t-tiny-ironic": (Action.CURRENT, [])}
+    # Another kind of image under the same name, and back from the cache.
+    assert actions(job, dataclasses.replace(PARTITION, partition=False))["t-tiny-ironic"] == (
+        Action.BUILD,
+        ["image format changed"],
+    )
+    kernel.unlink()
+    assert actions(job, PARTITION) == {"t-tiny-ironic": (Action.CACHED, [])}
+    runs.names.clear()
+    build(job, PARTITION)
+    assert kernel.exists()
+    assert runs.names == []
 
 
 def test_nothing_changed_nothing_built(runs: FakeRuns, job: Job) -> None:
@@ -184,6 +215,15 @@ def test_records_of_other_images_stay_while_their_files_do(runs: FakeRuns, job: 
     (job.directory / "t-tiny-lxc.raw").unlink()
     build(job, OTHER, force=True)
     assert set(published(job.directory)) == {"t-other-lxc"}
+
+
+def test_a_parameter_takes_the_image_that_was_built_last(runs: FakeRuns, job: Job) -> None:
+    docker = dataclasses.replace(TINY, name="t-tiny-docker", hypervisor="docker")
+    for image, other in ((TINY, docker), (docker, TINY), (TINY, docker)):
+        build(job, image)
+        records = published(job.directory)
+        assert records[image.name]["parameter"] == "TinyImage"
+        assert other.name not in records or records[other.name]["parameter"] is None
 
 
 def test_one_failure_does_not_stop_the_others(runs: FakeRuns, job: Job) -> None:

@@ -14,6 +14,7 @@ def test_checkout_comes_first() -> None:
     assert datafiles.elements_path() == checkout / "elements"
     assert datafiles.templates_path() == checkout / "templates"
     assert datafiles.examples_path() == checkout / "examples"
+    assert (datafiles.packages_path() / "novadrivers" / "compute.py").is_file()
 
 
 def test_installed_trees_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

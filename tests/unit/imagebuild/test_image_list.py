@@ -38,6 +38,14 @@ def test_good_list() -> None:
         (GOOD.replace("role: db", "rolle: db"), "unknown key 'rolle'"),
         (GOOD.replace("c-db-lxc", "c-keystone-lxc"), "used more than once"),
         (GOOD.replace("KeystoneImage", "1"), "parameter must be a string"),
+        (
+            GOOD.replace("mariadb]", "mariadb], partition: 1"),
+            "partition must be true or false, is 1",
+        ),
+        (
+            GOOD.replace("mariadb]", "mariadb], partition: true"),
+            "no partition images for lxc, only for ironic",
+        ),
     ],
 )
 def test_bad_lists(text: str, message: str) -> None:
@@ -70,7 +78,23 @@ def test_selection_by_role_and_type() -> None:
     assert "db, keystone" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("kind", ["kvm", "docker", "ironic"])
-def test_types_that_cannot_be_built_say_so(kind: str) -> None:
-    with pytest.raises(InputError, match=f"images for {kind} cannot be built yet"):
-        select(parse_images(GOOD, "x"), hypervisors=[kind])
+def test_of_several_types_the_listed_one_has_the_parameter() -> None:
+    keystone = parse_images(GOOD, "x")[:1]
+    assert select(keystone, ["docker"])[0].parameter == "KeystoneImage"
+    chosen = select(keystone, ["docker", "lxc"])
+    assert [(image.name, image.parameter) for image in chosen] == [
+        ("c-keystone-docker", None),
+        ("c-keystone-lxc", "KeystoneImage"),
+    ]
+
+
+def test_partition_images_where_the_type_has_them() -> None:
+    images = parse_images(GOOD, "x")
+    chosen = select(images, ["lxc", "ironic"], ["db"], partition=True)
+    assert [(image.hypervisor, image.partition) for image in chosen] == [
+        ("lxc", False),
+        ("ironic", True),
+    ]
+    # A list that asks for one keeps it, but not for a type that has none.
+    assert select(chosen, ["ironic"])[0].partition
+    assert not select(chosen[1:], ["kvm"])[0].partition

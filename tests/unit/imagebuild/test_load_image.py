@@ -5,6 +5,7 @@ What a real Glance makes of it is tested in tests/functional/test_load_image.py.
 """
 
 import datetime
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from fakeglance import FakeGlance, serving
 
 from imagebuild import load
 
+QCOW2 = b"QFI\xfb" + bytes(600)
+TAR = bytes(257) + b"ustar" + bytes(600)
 LXC = {"hypervisor_type": "lxc", "hw_vm_mode": "exe"}
 
 
@@ -48,6 +51,19 @@ def lxc(image: Path, *more: str) -> int:
 def the_image(glance: FakeGlance) -> dict[str, Any]:
     (only,) = glance.images.values()
     return only
+
+
+def test_kernel_and_ramdisk_are_their_own_containers(
+    glance: FakeGlance, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / "kernel.vmlinuz", tmp_path / "ramdisk.initramfs"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    assert load.main([str(path) for path in paths]) == 0
+    found = [(one["disk_format"], one["container_format"]) for one in glance.images.values()]
+    assert found == [("aki", "aki"), ("ari", "ari")]
+    # No hypervisor type starts them, so there is nothing to warn of.
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_upload(glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +108,7 @@ def test_other_properties_are_corrected_without_upload(glance: FakeGlance, image
 
 
 def test_tags_of_another_type_are_removed(glance: FakeGlance, image: Path) -> None:
+    image.write_bytes(QCOW2)
     image_id = glance.add(name="x", disk_format="qcow2", container_format="bare", **LXC)
     glance.put_data(image_id, image.read_bytes())
     load.main(["--hypervisor", "kvm", "--name", "x", str(image)])
@@ -161,11 +178,14 @@ def test_damaged_upload_is_noticed_and_undone(
     assert glance.images == {}
 
 
-def test_untagged_image_is_warned_of(
+def test_untagged_image_is_refused_unless_wanted(
     glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert load.main([str(image)]) == 0
-    assert "has no hypervisor_type" in capsys.readouterr().err
+    assert load.main([str(image)]) == 2
+    assert "Nova may start it on hosts of any type" in capsys.readouterr().err
+    assert not glance.images
+    assert load.main([str(image), "--untagged"]) == 0
+    assert "warning: c-db-lxc has no hypervisor_type" in capsys.readouterr().err
     assert the_image(glance)["disk_format"] == "raw"
     assert "hypervisor_type" not in the_image(glance)
 
@@ -216,6 +236,74 @@ def test_known_digest_is_used(glance: FakeGlance, image: Path, manifest: Path) -
     glance.requests.clear()
     assert load.main([str(image)]) == 0
     assert glance.methods() == []
+
+
+def test_kvm_image_for_hosts_without_kvm(glance: FakeGlance, image: Path) -> None:
+    image.write_bytes(QCOW2)
+    assert load.main(["--hypervisor", "kvm", "--emulated", str(image)]) == 0
+    assert the_image(glance)["hypervisor_type"] == "qemu"
+
+
+def test_emulated_leaves_other_types_alone(glance: FakeGlance, image: Path, manifest: Path) -> None:
+    assert load.main(["--emulated", "--manifest", str(manifest)]) == 0
+    assert {found["hypervisor_type"] for found in glance.images.values()} == {"lxc"}
+
+
+def test_kernel_and_ramdisk_of_a_partition_image(glance: FakeGlance, tmp_path: Path) -> None:
+    disk = tmp_path / "c-node-ironic.qcow2"
+    disk.write_bytes(QCOW2)
+    record: dict[str, Any] = {"name": disk.stem, "file": disk.name, "hypervisor": "ironic"}
+    record |= {"parameter": "NodeImage", "size": 0, "mtime_ns": 0, "sha512": "x", "boot_files": {}}
+    for part in ("kernel", "ramdisk"):
+        path = tmp_path / f"{disk.stem}.{part}"
+        path.write_text(part)
+        status = path.stat()
+        digest = hashlib.sha512(part.encode()).hexdigest()
+        known = {"file": path.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        record["boot_files"][part] = {**known, "sha512": digest}
+    (tmp_path / "manifest.json").write_text(json.dumps({"images": [record]}))
+    assert load.main(["--manifest", str(tmp_path / "manifest.json")]) == 0
+    images = {found["name"]: found for found in glance.images.values()}
+    kernel, ramdisk = images[f"{disk.stem}-kernel"], images[f"{disk.stem}-ramdisk"]
+    assert (kernel["disk_format"], kernel["container_format"]) == ("aki", "aki")
+    assert (ramdisk["disk_format"], ramdisk["container_format"]) == ("ari", "ari")
+    assert images[disk.stem]["kernel_id"] == kernel["id"]
+    assert images[disk.stem]["ramdisk_id"] == ramdisk["id"]
+    assert images[disk.stem]["hypervisor_type"] == "baremetal"
+    glance.requests.clear()
+    assert load.main([str(disk)]) == 0
+    assert glance.methods() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "hypervisor", "message"),
+    [
+        (b"image", "kvm", "is no such file: images for kvm are qcow2 files"),
+        (TAR, "ironic", "is a tar file: images for ironic are qcow2 files"),
+        (QCOW2, "lxc", "is a qcow2 file: images for lxc are raw files"),
+        (QCOW2, "docker", "is a qcow2 file: images for docker are tar files"),
+    ],
+)
+def test_file_of_another_type_is_refused(
+    glance: FakeGlance,
+    image: Path,
+    content: bytes,
+    hypervisor: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image.write_bytes(content)
+    assert load.main(["--hypervisor", hypervisor, str(image)]) == 2
+    assert message in capsys.readouterr().err
+    assert glance.requests == []
+
+
+def test_container_format_must_fit_the_tag(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load.main([str(image), "--property", "hypervisor_type=docker"]) == 2
+    assert "images for docker have the container format docker" in capsys.readouterr().err
+    assert glance.requests == []
 
 
 @pytest.mark.parametrize(

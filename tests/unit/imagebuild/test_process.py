@@ -19,6 +19,14 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def dies(pid: int) -> bool:
+    """Tell whether a process that was killed has ended; on a loaded machine that takes a while."""
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(pid)
+
+
 def test_output_is_captured() -> None:
     result = run([sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr)"])
     assert (result.returncode, result.stdout, result.stderr) == (0, "out\n", "err\n")
@@ -39,6 +47,15 @@ def test_environment_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     output = run(["env"], env={"EXTRA": "1"}).stdout
     assert "canary" not in output
     assert {"https_proxy=http://proxy:3128", "LANG=C.UTF-8", "EXTRA=1"} <= set(output.splitlines())
+
+
+def test_a_tool_keeps_things_where_its_parent_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_CACHE", "/elsewhere/cache")
+    monkeypatch.setenv("ALTOSTRATUS_STATE", "/elsewhere/state")
+    output = run(["env"]).stdout.splitlines()
+    assert {"ALTOSTRATUS_CACHE=/elsewhere/cache", "ALTOSTRATUS_STATE=/elsewhere/state"} <= set(
+        output
+    )
 
 
 def test_failure_shows_the_end_of_the_output_without_secrets() -> None:
@@ -85,9 +102,9 @@ def test_lines_are_reported_as_they_come(tmp_path: Path) -> None:
 def test_timeout_kills_the_whole_process_group(tmp_path: Path) -> None:
     pidfile = tmp_path / "pid"
     script = f"sleep 1000 & echo $! > {pidfile}; wait"
-    with pytest.raises(CommandError, match=r"did not end within 0\.5 s"):
-        run(["sh", "-c", script], timeout=0.5)
-    assert not alive(int(pidfile.read_text()))
+    with pytest.raises(CommandError, match=r"did not end within 2 s"):
+        run(["sh", "-c", script], timeout=2)
+    assert dies(int(pidfile.read_text()))
 
 
 def test_a_child_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

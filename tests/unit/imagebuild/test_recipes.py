@@ -66,6 +66,12 @@ def test_a_changed_base_changes_the_image(own_elements: Path) -> None:
     assert any(line.startswith("instance-base/") for line in changes(before.inputs, after.inputs))
 
 
+def test_packages_that_an_element_installs_are_part_of_the_key(own_elements: Path) -> None:
+    assert not any(name.startswith("novadrivers/") for name in tiny().inputs)
+    (own_elements / "tiny" / "project-packages").write_text("novadrivers\n")
+    assert {"novadrivers/agent.py", "novadrivers/docker/driver.py"} <= set(tiny().inputs)
+
+
 def test_options_are_environment_variables(own_elements: Path) -> None:
     assert tiny().options == {"DIB_RELEASE": "bookworm", **recipes.OPTIONS}
 

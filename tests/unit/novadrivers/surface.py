@@ -5,8 +5,8 @@
     pip download --no-deps nova==34.0.0
     surface.py nova-34.0.0-py3-none-any.whl…    writes releases/34.0.0.json beside this file
 
-A record holds the parameters of every ComputeDriver method, and the names that exist of those that
-novadrivers uses. All is read from source, never imported.
+A record holds the parameters of every ComputeDriver method and of the others that novadrivers
+changes, and the names that exist of those that it uses. All is read from source, never imported.
 """
 
 import ast
@@ -21,6 +21,29 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RECORDS = HERE / "releases"
 PACKAGE = HERE.parents[2] / "novadrivers"
+
+CHANGED = {
+    ("nova.network.neutron", "API"): ("setup_instance_network_on_host",),
+    ("nova.service", "Service"): ("start", "stop"),
+    ("nova.virt.ironic.driver", "IronicDriver"): ("destroy", "init_host", "instance_exists"),
+    ("nova.virt.libvirt.driver", "LibvirtDriver"): (
+        "__init__",
+        "_build_device_metadata",
+        "_create_configdrive",
+        "_destroy",
+        "_get_guest_config",
+        "_update_compute_provider_status",
+        "delete_instance_files",
+        "destroy",
+        "get_available_nodes",
+        "get_info",
+        "init_host",
+        "update_provider_tree",
+    ),
+    ("nova.virt.libvirt.config", "LibvirtConfigObject"): ("_text_node",),
+    ("nova.virt.libvirt.vif", "LibvirtGenericVIFDriver"): ("get_config", "plug"),
+}
+"""Methods of Nova's other classes that novadrivers replaces or extends."""
 
 
 def classes(tree: ast.Module) -> Mapping[str, ast.ClassDef]:
@@ -78,6 +101,11 @@ def _used_in(tree: ast.Module) -> Iterator[str]:
 
 def record(wheel: Path) -> dict[str, Any]:
     """Return the record of the Nova release in ``wheel``."""
+
+    def changed(text: str, name: str, names: tuple[str, ...]) -> dict[str, list[str]]:
+        found = methods(classes(ast.parse(text))[name])
+        return {each: found[each] for each in names}
+
     with zipfile.ZipFile(wheel) as archive:
         files = set(archive.namelist())
 
@@ -107,6 +135,10 @@ def record(wheel: Path) -> dict[str, Any]:
         driver = ast.parse(archive.read("nova/virt/driver.py"))
         return {
             "methods": methods(classes(driver)["ComputeDriver"]),
+            "changed": {
+                f"{module}.{name}": changed(source(module) or "", name, names)
+                for (module, name), names in CHANGED.items()
+            },
             "names": [name for name in used_names() if exists(name)],
         }
 

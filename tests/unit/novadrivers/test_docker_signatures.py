@@ -16,6 +16,8 @@ OURS = {
     "docker/driver.py": "DockerDriver",
     "docker/host.py": "DockerHost",
     "agent.py": "SharedAgent",
+    "baremetal.py": "IronicDriver",
+    "kvm.py": "KvmDriver",
 }
 
 
@@ -67,6 +69,25 @@ def test_nothing_is_both_done_and_refused() -> None:
 def test_every_release_has_what_the_driver_uses(release: Any) -> None:
     missing = set(surface.used_names()) - set(release["names"])
     assert not missing, "not in that release, or new: record the releases again with surface.py"
+
+
+def test_what_is_changed_of_nova_is_as_it_was(release: Any) -> None:
+    """agent.py and libvirt.py pass on whatever follows these parameters."""
+    changed = release["changed"]
+    setup = changed["nova.network.neutron.API"]["setup_instance_network_on_host"]
+    assert setup[:3] == ["context", "instance", "host"]
+    init = changed["nova.virt.libvirt.driver.LibvirtDriver"]["__init__"]
+    assert init == ["virtapi", "read_only="]
+    libvirt = changed["nova.virt.libvirt.driver.LibvirtDriver"]
+    # kvm.py and lxc.py add to what this returns.
+    assert libvirt["_get_guest_config"][0] == "instance"
+    # lxc.py does it instead.
+    assert libvirt["_create_configdrive"][:3] == ["context", "instance", "injection_info"]
+    assert libvirt["_build_device_metadata"] == ["context", "instance"]
+    text = changed["nova.virt.libvirt.config.LibvirtConfigObject"]["_text_node"]
+    assert text[:2] == ["node_name", "value"]
+    vif = changed["nova.virt.libvirt.vif.LibvirtGenericVIFDriver"]
+    assert vif["get_config"][:2] == vif["plug"] == ["instance", "vif"]
 
 
 def test_parameters_are_read_with_their_defaults() -> None:

@@ -241,6 +241,12 @@ def test_novas_packages_are_extended_once(tmp_path: Any, monkeypatch: pytest.Mon
     compute.extend_nova()
     compute.extend_nova()
     assert list(nova.virt.__path__).count(str(compute.DIRECTORY)) == 1
-    assert {path.stem for path in compute.DIRECTORY.glob("[!_]*.py")} == {"docker"}
+    assert {path.stem for path in compute.DIRECTORY.glob("[!_]*.py")} == {
+        "baremetal",
+        "docker",
+        "kvm",
+        "lxc",
+        "sharedfake",
+    }
     for name in [name for name in sys.modules if name.split(".")[0] == "nova"]:
         monkeypatch.delitem(sys.modules, name)

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C as in a terminal: a CI's background jobs are started to ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers of tiny guests in the undercloud's Nova, made and unmade by the dozen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tiny
+
+from devtest import chain, clouds
+from devtest.workspace import Workspace
+from imagebuild import datafiles
+from imagebuild.hypervisors import HYPERVISORS
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+FLAVOR = "test-tiny"
+NETWORK = "ctlplane"
+
+
+def connect(workspace: Workspace) -> Connection:
+    return clouds.connect(workspace, "undercloud")
+
+
+def enabled() -> list[str]:
+    """Return the types that have a nova-compute on the undercloud."""
+    cloud, _ = chain.read(datafiles.examples_path() / chain.UNDERCLOUD)
+    services = {name for role in cloud.roles.values() for name in role.services}
+    return [name for name in HYPERVISORS if f"nova-{name}" in services]
+
+
+def until(what: str, seconds: float, condition: Callable[[], Any]) -> Any:
+    """Return the first true result of ``condition``, which is asked once a second."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s: {what}"
+        time.sleep(1)
+    return result
+
+
+def load(workspace: Workspace, hypervisor: str, directory: Path) -> str:
+    """Load the tiny image of a type with load-image and return its id."""
+    file = tiny.image(hypervisor, directory)
+    command = [sys.executable, "-m", "imagebuild.load", file, "--hypervisor", hypervisor]
+    environment = {"OS_CLIENT_CONFIG_FILE": str(workspace.clouds_yaml), "OS_CLOUD": "undercloud"}
+    done = subprocess.run(
+        [*command, "--name", f"tiny-{hypervisor}"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()[-1]
+
+
+def flavor(connection: Connection, hypervisor: str = "lxc") -> str:
+    """Return the id of a tiny flavor with what the type wants (a machine for ironic)."""
+    extra = HYPERVISORS[hypervisor].flavor_properties if hypervisor in HYPERVISORS else {}
+    name = f"{FLAVOR}-{hypervisor}" if extra else FLAVOR
+    known = connection.compute.find_flavor(name)
+    if known is None:
+        known = connection.compute.create_flavor(name=name, ram=64, vcpus=1, disk=1)
+        if extra:
+            connection.compute.create_flavor_extra_specs(known, dict(extra))
+    return str(known.id)
+
+
+def boot(connection: Connection, name: str, image: str, count: int = 1, **more: Any) -> list[str]:
+    """Ask for ``count`` servers called NAME-1 and so on, in one request; return their ids."""
+    network = connection.network.find_network(NETWORK, ignore_missing=False)
+    more.setdefault("flavor_id", flavor(connection))
+    connection.compute.create_server(
+        name=name,
+        image_id=image,
+        networks=[{"uuid": network.id}],
+        min_count=count,
+        max_count=count,
+        **more,
+    )
+    return [each.id for each in connection.compute.servers() if each.name.startswith(name)]
+
+
+def settled(connection: Connection, ids: Sequence[str], seconds: float) -> list[Any]:
+    """Wait until no server is being built and return all."""
+
+    def done() -> list[Any]:
+        servers = [each for each in connection.compute.servers() if each.id in ids]
+        return [] if any(each.status == "BUILD" for each in servers) else servers
+
+    servers: list[Any] = until("servers are still being built", seconds, done)
+    return servers
+
+
+def gone(connection: Connection, ids: Sequence[str], seconds: float) -> None:
+    """Wait until Nova knows the servers no more; say of those that stay why."""
+    deadline = time.monotonic() + seconds
+    while left := [each for each in connection.compute.servers() if each.id in ids]:
+        faults = {each.name: (each.status, (each.fault or {}).get("details")) for each in left}
+        assert time.monotonic() < deadline, faults
+        time.sleep(1)
+
+
+def delete(connection: Connection, ids: Sequence[str], seconds: float = 180) -> None:
+    """Delete servers and wait until Nova knows them no more."""
+    for each in ids:
+        connection.compute.delete_server(each, ignore_missing=True)
+    gone(connection, ids, seconds)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bare-metal nodes without machines: Ironic's fake-hardware, for tests of placement."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import guests
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+PREFIX = "fake-machine"
+# Seconds until Nova's ironic driver has noticed the nodes.
+NOTICED = 240
+
+
+def fake(number: int) -> dict[str, Any]:
+    """Return a node as nodes.json has it."""
+    return {
+        "name": f"{PREFIX}-{number}",
+        "pm_type": "fake-hardware",
+        "mac": [f"52:54:00:fa:fe:{0x10 + number:02x}"],
+        "cpu": "1",
+        "memory": "1024",
+        "disk": "10",
+        "arch": "x86_64",
+    }
+
+
+@contextlib.contextmanager
+def enrolled(connection: Connection, count: int, directory: Path) -> Iterator[None]:
+    """Have ``count`` nodes while the block runs, if the undercloud has Ironic."""
+    if "ironic" not in guests.enabled():
+        yield
+        return
+    enrol(connection, count, directory)
+    yield
+    remove(connection)
+
+
+def enrol(connection: Connection, count: int, directory: Path) -> None:
+    """Register ``count`` nodes of fake-hardware, and wait until Placement offers them alone."""
+    baremetal = connection.baremetal
+    for node in baremetal.nodes(fields=["uuid", "name"]):
+        if not (node.name or "").startswith(PREFIX):
+            baremetal.set_node_maintenance(node, "a test of placement")
+    listed = directory / "fake-machines.json"
+    listed.write_text(json.dumps({"nodes": [fake(number) for number in range(count)]}))
+    command = [sys.executable, "-m", "generator.nodes", "-n", listed]
+    environment = {**os.environ, "OS_CLOUD": "undercloud"}
+    subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    for node in baremetal.nodes():
+        if (node.name or "").startswith(PREFIX):
+            # Deploying does not do it, and Nova stops a server whose machine is off.
+            baremetal.set_node_power_state(node, "power on", wait=True, timeout=60)
+    await_free(connection)
+
+
+def await_free(connection: Connection) -> None:
+    """Wait until Placement offers these nodes alone, all of them."""
+    wanted = {n.id for n in connection.baremetal.nodes() if (n.name or "").startswith(PREFIX)}
+
+    def noticed() -> bool:
+        answer = connection.placement.get("/resource_providers?resources=CUSTOM_BAREMETAL:1").json()
+        # Before the first node Placement knows no such class and says so.
+        return wanted == {each["uuid"] for each in answer.get("resource_providers", ())}
+
+    headers = {"OpenStack-API-Version": "placement 1.4"}
+    connection.placement.additional_headers.update(headers)
+    guests.until("Placement has not just these nodes", NOTICED, noticed)
+
+
+def remove(connection: Connection) -> None:
+    """Delete the nodes, which must carry no server, and offer the others again."""
+    baremetal = connection.baremetal
+    removed = set()
+    for node in list(baremetal.nodes()):
+        if (node.name or "").startswith(PREFIX):
+            baremetal.wait_for_nodes_provision_state([node], "available", timeout=120)
+            baremetal.delete_node(node)
+            removed.add(node.id)
+        else:
+            baremetal.unset_node_maintenance(node)
+
+    def forgotten() -> bool:
+        listed = connection.placement.get("/resource_providers").json()["resource_providers"]
+        return removed.isdisjoint(each["uuid"] for each in listed)
+
+    # The next server would be sent to one of them.
+    guests.until("Placement still has the nodes", NOTICED, forgotten)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second node joins the undercloud, takes a server, is drained and removed; nothing stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import guests
+import pytest
+import snapshot
+from conftest import devtest
+
+from devtest import container, hostnet, nodes, processes
+from devtest.workspace import Workspace
+from imagebuild import datafiles
+
+NAME = "hypervisor-0"
+HOST = f"{NAME}-lxc"
+
+
+def traces(workspace: Workspace) -> list[str]:
+    """Return what the machine has that belongs to a further node."""
+    found = [name for name in hostnet.namespaces() if name.startswith("altostratus-")]
+    found += [name for name in hostnet.links("altostratus") if name.startswith("as-")]
+    found += [name for name in hostnet.links() if name.startswith("as-") and name != "as-uc"]
+    bridge = devtest("undercloud", "enter", "ovs-vsctl", "list-ports", "br-ctlplane").stdout.split()
+    found += [port for port in bridge if port.startswith("as-")]
+    found += [str(pid) for pid in processes.mentioning(str(workspace.nodes))]
+    found += [name for name in snapshot.take().cgroups if "altostratus-" in name]
+    return found + [str(path) for path in workspace.nodes.glob("*")]
+
+
+def remove_node(workspace: Workspace) -> None:
+    if nodes.added(workspace):
+        assert devtest("node", "remove", "--delete-instances").returncode == 0
+    assert not traces(workspace)
+
+
+@pytest.fixture(scope="module")
+def clean(undercloud: Workspace) -> Iterator[None]:
+    """Nothing before the tests of this module, and nothing afterwards."""
+    remove_node(undercloud)
+    yield
+    remove_node(undercloud)
+
+
+@pytest.fixture
+def machine(undercloud: Workspace, clean: None) -> Iterator[None]:
+    """The machine without a node; none is left afterwards."""
+    remove_node(undercloud)
+    yield
+    remove_node(undercloud)
+
+
+@pytest.fixture
+def node(clean: None) -> str:
+    """The node, which stays for the next test: adding it twice is adding it once."""
+    done = devtest("node", "add", NAME)
+    assert done.returncode == 0
+    assert done.stdout == f"{NAME}: {HOST}\n"
+    return NAME
+
+
+def test_a_server_on_the_node_has_its_network(
+    undercloud: Workspace, node: str, scratch: Path
+) -> None:
+    connection = guests.connect(undercloud)
+    image = guests.load(undercloud, "lxc", scratch)
+    ids = guests.boot(connection, "on-node", image, host=HOST)
+    (server,) = guests.settled(connection, ids, 60)
+    assert (server.status, server.compute_host) == ("ACTIVE", HOST)
+    # Its lease came from the undercloud, over the wire between the bridges.
+    address = server.addresses[guests.NETWORK][0]["addr"]
+    ping = ["ping", "-c", "1", "-W", "1", address]
+    guests.until(
+        f"{address} does not answer",
+        30,
+        lambda: subprocess.run(ping, capture_output=True).returncode == 0,
+    )
+    assert "tiny guest is up" in connection.compute.get_server_console_output(server.id)["output"]
+    guests.delete(connection, ids)
+
+
+def test_adding_it_again_changes_nothing(undercloud: Workspace, node: str) -> None:
+    pid = container.pid(nodes.find(undercloud, NAME).spec)
+    assert devtest("node", "add", NAME).returncode == 0
+    assert container.pid(nodes.find(undercloud, NAME).spec) == pid
+
+
+def test_it_comes_back_with_the_undercloud(undercloud: Workspace, node: str) -> None:
+    assert devtest("undercloud", "stop").returncode == 0
+    assert container.pid(nodes.find(undercloud, NAME).spec) is None
+    assert devtest("undercloud", "start").returncode == 0
+    connection = guests.connect(undercloud)
+    nodes.await_registered(connection, nodes.find(undercloud, NAME))
+
+
+def test_a_node_with_instances_is_not_removed(
+    undercloud: Workspace, node: str, scratch: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    connection = guests.connect(undercloud)
+    image = guests.load(undercloud, "lxc", scratch)
+    ids = guests.boot(connection, "stays", image, host=HOST)
+    guests.settled(connection, ids, 60)
+    assert devtest("node", "remove").returncode == 1
+    assert f"{NAME} has instances: stays" in capfd.readouterr().err
+    # As it was: the next server may go there.
+    services = [each for each in connection.compute.services() if each.host == HOST]
+    assert [(each.status, each.state) for each in services] == [("enabled", "up")]
+
+    assert devtest("node", "remove", node, "--delete-instances").returncode == 0
+    assert not [each for each in connection.compute.services() if each.host == HOST]
+    assert not list(connection.network.agents(host=NAME))
+    assert HOST not in {each.name for each in connection.compute.hypervisors()}
+    providers = connection.placement.get("/resource_providers").json()["resource_providers"]
+    assert HOST not in {each["name"] for each in providers}
+    assert not {each.id for each in connection.compute.servers()} & set(ids)
+    assert not traces(undercloud)
+
+
+def test_servers_are_shared_out_and_a_drained_node_gets_none(
+    undercloud: Workspace, node: str, scratch: Path
+) -> None:
+    connection = guests.connect(undercloud)
+    image = guests.load(undercloud, "lxc", scratch)
+    ids = guests.boot(connection, "shared", image, count=6)
+    hosts = {each.compute_host for each in guests.settled(connection, ids, 120)}
+    guests.delete(connection, ids)
+    assert hosts == {HOST, "undercloud-lxc"}
+    nodes.drain(connection, nodes.find(undercloud, NAME), delete=False)
+    ids = guests.boot(connection, "elsewhere", image, count=3)
+    hosts = {each.compute_host for each in guests.settled(connection, ids, 120)}
+    guests.delete(connection, ids)
+    assert hosts == {"undercloud-lxc"}
+
+
+@pytest.mark.parametrize("seconds", [1, 3, 6])
+def test_a_killed_add_is_finished_or_undone(
+    undercloud: Workspace, machine: None, seconds: float
+) -> None:
+    command = [sys.executable, "-m", "devtest.main", "node", "add", NAME]
+    adding = subprocess.Popen(command, start_new_session=True)
+    time.sleep(seconds)
+    os.killpg(adding.pid, signal.SIGKILL)
+    adding.wait()
+    assert devtest("node", "add", NAME).returncode == 0
+
+
+def test_a_node_that_was_killed_is_removed(undercloud: Workspace, node: str) -> None:
+    init = container.pid(nodes.find(undercloud, NAME).spec)
+    assert init
+    os.kill(init, signal.SIGKILL)
+    assert devtest("node", "remove", node).returncode == 0
+    assert not traces(undercloud)
+
+
+def test_what_cannot_be(undercloud: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    assert devtest("node", "remove", "nobody").returncode == 1
+    assert "no node nobody" in capfd.readouterr().err
+    assert devtest("node", "add", "nobody").returncode == 2
+    assert "nodes: hypervisor-0, hypervisor-1" in capfd.readouterr().err
+    plain = str(datafiles.examples_path() / "overcloud-lxc.yaml")
+    assert devtest("node", "add", "--cloud", plain).returncode == 2
+    assert "joins no cloud" in capfd.readouterr().err

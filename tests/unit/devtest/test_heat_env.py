@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of a stack: where they come from, which the user may give, where they are kept."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devtest import chain, commands, heatenv, main
+from devtest.workspace import Workspace
+from generator import generate
+from imagebuild.datafiles import examples_path
+from imagebuild.errors import InputError
+
+CLOUD = "overcloud"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace with a generated cloud whose images are loaded."""
+    found = Workspace(tmp_path / "state", tmp_path / "cache")
+    generate.generate(examples_path() / "overcloud.yaml", found.stacks(CLOUD))
+    images = {f"{role}Image": f"id of {role}" for role in ("Database", "Memcached", "Keystone")}
+    text = yaml.safe_dump({"parameters": {**images, "GlanceImage": "id of Glance"}})
+    (found.stacks(CLOUD) / heatenv.IMAGES).write_text(text)
+    return found
+
+
+def give(workspace: Workspace, content: Any) -> None:
+    path = workspace.state / "mine.json"
+    path.write_text(json.dumps(content))
+    heatenv.keep(workspace, CLOUD, path)
+
+
+def test_defaults_then_the_user_then_what_is_computed(workspace: Workspace) -> None:
+    give(workspace, {"parameters": {"KeystoneCount": 2, "GlanceFlavor": "large"}})
+    path = heatenv.merge(workspace, CLOUD)
+    parameters = json.loads(path.read_text())["parameters"]
+    assert parameters["KeystoneCount"] == 2
+    assert parameters["DatabaseCount"] == 1
+    assert parameters["GlanceFlavor"] == "large"
+    assert parameters["DatabaseFlavor"] == "overcloud-database"
+    assert parameters["GlanceImage"] == "id of Glance"
+    assert parameters["KeyName"] == "altostratus"
+    secrets = yaml.safe_load((workspace.stacks(CLOUD) / "secrets.yaml").read_text())
+    assert secrets["parameter_defaults"].items() <= parameters.items()
+    template = yaml.safe_load((workspace.stacks(CLOUD) / "overcloud.yaml").read_text())
+    assert set(parameters) == set(template["parameters"])
+    assert heatenv.parameters(workspace, CLOUD) == parameters
+
+
+def test_both_files_are_private(workspace: Workspace) -> None:
+    give(workspace, {"parameters": {"KeystoneCount": 2}})
+    heatenv.merge(workspace, CLOUD)
+    for name in ("user-env.json", "heat-env.json"):
+        assert stat.S_IMODE((workspace.stacks(CLOUD) / name).stat().st_mode) == 0o600
+
+
+def test_the_users_file_is_kept_and_a_changed_default_shows(workspace: Workspace) -> None:
+    give(workspace, {"parameters": {"KeystoneCount": 2}})
+    heatenv.merge(workspace, CLOUD)
+    environment = workspace.stacks(CLOUD) / "environment.yaml"
+    environment.write_text(environment.read_text().replace("GlanceCount: 1", "GlanceCount: 3"))
+    heatenv.merge(workspace, CLOUD)
+    parameters = heatenv.parameters(workspace, CLOUD)
+    assert (parameters["KeystoneCount"], parameters["GlanceCount"]) == (2, 3)
+    give(workspace, {})
+    heatenv.merge(workspace, CLOUD)
+    assert heatenv.parameters(workspace, CLOUD)["KeystoneCount"] == 1
+
+
+def test_nothing_is_kept_at_first(workspace: Workspace) -> None:
+    assert heatenv.kept(workspace, CLOUD).parameters == {}
+    assert heatenv.parameters(workspace, CLOUD) == {}
+    heatenv.check(workspace, CLOUD)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("KeystoneCuont", "no parameter KeystoneCuont", "did you mean 'KeystoneCount'?"),
+        ("GlanceDbPassword", "GlanceDbPassword is a secret", "change it in"),
+        ("GlanceImage", "GlanceImage is computed", "load-image gives the images"),
+        ("KeyName", "KeyName is computed", "devtest the key"),
+    ],
+)
+def test_what_is_not_the_users_to_give(
+    name: str, message: str, hint: str, workspace: Workspace
+) -> None:
+    give(workspace, {"parameters": {name: "x"}})
+    with pytest.raises(InputError, match=message) as error:
+        heatenv.merge(workspace, CLOUD)
+    assert hint in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"parameter": {}}, "unknown key 'parameter'"),
+        ({"parameters": []}, "parameters: a list is not a mapping"),
+        ({"overcloud-hypervisor": "xen"}, "overcloud-hypervisor: 'xen' is unknown"),
+        ([], "Heat environment: a list is not a mapping"),
+    ],
+)
+def test_bad_files_change_nothing(
+    content: Any,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_STATE", str(tmp_path / "state"))
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(content))
+    assert main.main(["run", "--heat-env", str(path)]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+    assert main.main(["run", "--heat-env", str(tmp_path / "nowhere.json")]) == 2
+
+
+class Arguments:
+    """What argparse makes of the options."""
+
+    cloud = None
+    quiet = True
+
+    def __init__(self, hypervisor: str | None = None, heat_env: Path | None = None) -> None:
+        self.hypervisor, self.heat_env = hypervisor, heat_env
+
+
+def test_one_word(tmp_path: Path) -> None:
+    found = Workspace(tmp_path / "state", tmp_path / "cache")
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"overcloud-hypervisor": "docker"}))
+
+    def types(arguments: Any) -> set[str]:
+        steps = commands._chain(arguments, found)
+        return {role.hypervisor for role in steps.cloud.roles.values()} | {str(steps.hypervisor)}
+
+    assert types(Arguments()) == {"lxc", "None"}
+    assert types(Arguments(hypervisor="ironic")) == {"ironic"}
+    assert types(Arguments(heat_env=file)) == {"docker"}
+    assert types(Arguments(hypervisor="kvm", heat_env=file)) == {"kvm"}
+    steps = commands._chain(Arguments(heat_env=file), found)  # type: ignore[arg-type]
+    commands._keep(Arguments(heat_env=file), steps)  # type: ignore[arg-type]
+    # Later commands need not be told again.
+    assert types(Arguments()) == {"docker"}
+
+
+def test_types_are_those_that_were_generated(workspace: Workspace) -> None:
+    file = examples_path() / "overcloud.yaml"
+    generate.generate(file, workspace.stacks(CLOUD), hypervisor="docker")
+    cloud, _ = chain.read(file)
+    steps = chain.Chain(workspace, cloud, file, commands.Progress(True))
+    assert steps.types() == dict.fromkeys(cloud.roles, "docker")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container that libvirt forgot is known by the environment of its init."""
+
+import signal
+import subprocess
+import uuid
+
+from novadrivers import orphans
+
+ONE, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
+
+
+def init(identity: str) -> subprocess.Popen[bytes]:
+    """Start what looks like a container's init."""
+    environment = {"PATH": "/usr/bin:/bin", "LIBVIRT_LXC_UUID": identity}
+    return subprocess.Popen(["sleep", "60"], env=environment)
+
+
+def test_the_container_is_killed_and_no_other() -> None:
+    mine, others = init(ONE), init(OTHER)
+    try:
+        assert list(orphans.processes(ONE)) == [mine.pid]
+        orphans.kill(ONE)
+        assert mine.wait(timeout=5) == -signal.SIGKILL
+        assert others.poll() is None
+    finally:
+        for each in (mine, others):
+            each.kill()
+            each.wait()
+
+
+def test_nothing_left_is_nothing_to_do() -> None:
+    orphans.kill(ONE)
