@@ -12,23 +12,20 @@ from typing import Any
 
 LOG = logging.getLogger(__name__)
 
-TASKS = frozenset(
-    (
-        "scheduling",
-        "block_device_mapping",
-        "networking",
-        "spawning",
-        "rebuilding",
-        "rebuild_block_device_mapping",
-        "rebuild_spawning",
-    )
-)
+BUILD_TASKS = frozenset(("scheduling", "block_device_mapping", "networking", "spawning"))
+REBUILD_TASKS = frozenset(("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"))
 """Values of ``task_state`` (nova.compute.task_states) with which Nova gives a build up."""
 
 
 def interrupted(instance: Any) -> bool:
-    """Tell whether a nova-compute that starts gives ``instance`` up; the rule is Nova's."""
-    return instance.vm_state == "building" or instance.task_state in TASKS
+    """Tell whether a nova-compute that starts gives ``instance`` up.
+
+    The rule is Nova's (ComputeManager._init_instance): the rebuild of a server that was in ERROR
+    before is left as it is.
+    """
+    built = instance.vm_state == "building" or instance.task_state in BUILD_TASKS
+    is_rebuilt = instance.task_state in REBUILD_TASKS
+    return built or (is_rebuilt and instance.vm_state in ("active", "stopped"))
 
 
 def end(driver: Any, instances: Iterable[Any], how: Callable[[Any], object]) -> None:

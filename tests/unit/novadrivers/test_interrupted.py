@@ -13,6 +13,8 @@ STATES = [
     ("building", "spawning", True),
     ("active", "spawning", True),
     ("active", "rebuild_spawning", True),
+    ("stopped", "rebuilding", True),
+    ("error", "rebuild_spawning", False),
     ("active", None, False),
     ("active", "powering-off", False),
     ("stopped", None, False),
