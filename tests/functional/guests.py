@@ -44,6 +44,14 @@ def until(what: str, seconds: float, condition: Callable[[], Any]) -> Any:
     return result
 
 
+def until_nothing(seconds: float, left: Callable[[], Any]) -> None:
+    """Wait until ``left`` returns nothing, asked once a second; fail with what it still returns."""
+    deadline = time.monotonic() + seconds
+    while rest := left():
+        assert time.monotonic() < deadline, rest
+        time.sleep(1)
+
+
 def load(workspace: Workspace, hypervisor: str, directory: Path) -> str:
     """Load the tiny image of a type with load-image and return its id."""
     file = tiny.image(hypervisor, directory)
@@ -99,11 +107,12 @@ def settled(connection: Connection, ids: Sequence[str], seconds: float) -> list[
 
 def gone(connection: Connection, ids: Sequence[str], seconds: float) -> None:
     """Wait until Nova knows the servers no more; say of those that stay why."""
-    deadline = time.monotonic() + seconds
-    while left := [each for each in connection.compute.servers() if each.id in ids]:
-        faults = {each.name: (each.status, (each.fault or {}).get("details")) for each in left}
-        assert time.monotonic() < deadline, faults
-        time.sleep(1)
+
+    def left() -> dict[str, Any]:
+        there = [each for each in connection.compute.servers() if each.id in ids]
+        return {each.name: (each.status, (each.fault or {}).get("details")) for each in there}
+
+    until_nothing(seconds, left)
 
 
 def delete(connection: Connection, ids: Sequence[str], seconds: float = 180) -> None:

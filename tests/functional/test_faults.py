@@ -132,12 +132,13 @@ class World:
     def ids(self) -> list[str]:
         return [one for each in self.servers for one in each.ids]
 
+    def left(self) -> dict[str, list[str]]:
+        """Return what there is that was not there before the servers."""
+        return self.before.added(reality.take(self.workspace, self.connection))
+
     def agree(self) -> None:
         """Wait until what runs is what Nova calls ACTIVE, and nothing else."""
-        deadline = time.monotonic() + PERIODIC
-        while different := self._different():
-            assert time.monotonic() < deadline, different
-            time.sleep(1)
+        guests.until_nothing(PERIODIC, self._different)
 
     def _different(self) -> dict[str, Any]:
         """Return the servers that run and are not ACTIVE, or the other way round."""
@@ -167,10 +168,7 @@ def world(
     there = World(undercloud, [Servers(undercloud, n, u, images[n]) for n, u in units.items()])
     yield there
     guests.delete(there.connection, there.ids, PATIENCE)
-    deadline = time.monotonic() + PERIODIC
-    while left := there.before.added(reality.take(undercloud, there.connection)):
-        assert time.monotonic() < deadline, left
-        time.sleep(1)
+    guests.until_nothing(PERIODIC, there.left)
 
 
 def test_killed_at_rest(world: World) -> None:
@@ -299,8 +297,6 @@ def test_a_half_done_delete_is_finished(undercloud: Workspace, images: dict[str,
     assert left["loop"]
     assert not {"mount", "running"} & left.keys()
     guests.delete(servers.connection, [server], PATIENCE)
-    guests.until(
-        "something of the server is left",
-        PERIODIC,
-        lambda: not before.added(reality.take(undercloud, servers.connection)),
+    guests.until_nothing(
+        PERIODIC, lambda: before.added(reality.take(undercloud, servers.connection))
     )
