@@ -21,6 +21,9 @@ USER = "debian"
 KEYPAIR = "altostratus"
 # The network that the host reaches (its route leads through the undercloud).
 ACCESS_NETWORK = "ctlplane"
+FAILED_UNITS = "list-units --failed --plain --no-legend"
+# Seconds: an emulated machine may still be busy with the end of its boot.
+BOOT_TIMEOUT = 180.0
 REFRESH = "/var/lib/altostratus/refresh.json"
 
 
@@ -116,6 +119,16 @@ def refresh_report(workspace: Workspace, instance: Instance) -> dict[str, Any]:
     """Return what os-refresh-config reported last in ``instance``, empty if nothing yet."""
     text = execute(workspace, instance, f"sudo cat {REFRESH} 2>/dev/null; true")
     return dict(json.loads(text)) if text.strip() else {}
+
+
+def system_state(workspace: Workspace, instance: Instance) -> list[str]:
+    """Return what systemd says of ``instance`` (systemctl(1), is-system-running), failed units.
+
+    It waits until a boot that is under way has ended.
+    """
+    command = f"systemctl is-system-running --wait; systemctl {FAILED_UNITS}"
+    words = execute(workspace, instance, command, timeout=BOOT_TIMEOUT).splitlines()
+    return [line.split()[0] for line in words if line.strip()]
 
 
 def journal(workspace: Workspace, instance: Instance, lines: int = 200) -> str:

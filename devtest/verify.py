@@ -76,6 +76,17 @@ def configured(deployed: Deployed) -> None:
             )
 
 
+def running(deployed: Deployed) -> None:
+    """Each instance's systemd has booted it whole: no unit failed."""
+    for instance in deployed.instances:
+        state, *units = instances.system_state(deployed.workspace, instance)
+        if state != "running":
+            raise AltostratusError(
+                f"{instance.name}: its systemd is {state}; failed: {', '.join(units) or 'none'}",
+                f"devtest ssh {instance.name} systemctl status",
+            )
+
+
 def issues_token(deployed: Deployed) -> None:
     """Keystone issues a token for the user admin, and accepts it."""
     connection = clouds.connect(deployed.workspace, deployed.cloud)
@@ -108,6 +119,7 @@ def keeps_image(deployed: Deployed) -> None:
 CHECKS = (
     Check("each server sits on its hypervisor", "", placed),
     Check("each instance applied its deployment", "", configured),
+    Check("each instance runs whole", "", running),
     Check("keystone issues a token", "keystone", issues_token),
     Check("glance keeps an image", "glance", keeps_image),
 )

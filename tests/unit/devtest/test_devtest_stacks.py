@@ -175,6 +175,15 @@ def test_placement_is_judged_by_the_type(workspace: Workspace) -> None:
             verify.placed(deployed(workspace, wrong))
 
 
+def test_a_failed_unit_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "running\n"
+    monkeypatch.setattr("devtest.instances.execute", lambda *_, **__: said)
+    verify.running(deployed(workspace, instance()))
+    said = "degraded\nmemcached.service loaded failed failed memcached daemon\n"
+    with pytest.raises(AltostratusError, match=r"systemd is degraded; failed: memcached\.service"):
+        verify.running(deployed(workspace, instance()))
+
+
 def test_checks_follow_the_services(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
     checks = [
