@@ -51,6 +51,7 @@ class Chain:
     """The steps for one cloud file: ``cloud`` is its model, ``file`` its path.
 
     ``hypervisor`` is the type of all its roles, whatever the file says (None: as the file says).
+    ``heat_env`` is a new file of the user's parameters (None: the one kept, ``devtest.heatenv``).
     """
 
     workspace: Workspace
@@ -58,6 +59,7 @@ class Chain:
     file: Path
     progress: Progress
     hypervisor: str | None = None
+    heat_env: Path | None = None
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -79,7 +81,7 @@ class Chain:
         for name, file in pairs:
             with self.step(f"generate {name}"):
                 tool("generator.generate", self._generate(name, file))
-        heatenv.check(self.workspace, self.cloud.name)
+        heatenv.adopt(self.workspace, self.cloud.name, self.heat_env)
         for name, _ in pairs:
             with self.step(f"build images of {name}"):
                 listed = self.workspace.stacks(name) / "images.yaml"
@@ -91,8 +93,9 @@ class Chain:
     def _on_baremetal(self) -> dict[str, int]:
         """Return the roles on bare metal, with their numbers of instances."""
         types = self.types()
-        roles = self.cloud.roles.values()
-        return {role.name: role.count for role in roles if types.get(role.name) == BAREMETAL}
+        given = heatenv.kept(self.workspace, self.cloud.name).parameters
+        counts = heatenv.counts(given, self.cloud.roles.values())
+        return {name: count for name, count in counts.items() if types.get(name) == BAREMETAL}
 
     def _generate(self, name: str, file: Path) -> list[str | Path]:
         is_own = name == self.cloud.name
@@ -160,6 +163,7 @@ class Chain:
         """Create or update the cloud's stack and register its credentials."""
         name = self.cloud.name
         with self.step(f"deploy {name}"):
+            heatenv.adopt(self.workspace, name, self.heat_env)
             heatenv.merge(self.workspace, name)
             connection = self.connect()
             for stopped in baremetal.stop_leaving(connection, name, self._on_baremetal()):
@@ -190,8 +194,8 @@ class Chain:
             instances=members,
             hypervisors={each.name: types[each.role] for each in members},
         )
-        counts = heatenv.parameters(self.workspace, self.cloud.name)
-        expected = sum(counts.get(f"{role.title}Count", role.count) for role in roles.values())
+        given = heatenv.parameters(self.workspace, self.cloud.name)
+        expected = sum(heatenv.counts(given, roles.values()).values())
         if len(members) != expected:
             raise AltostratusError(
                 f"{self.cloud.name} has {len(members)} instances, not {expected}", "devtest deploy"

@@ -45,7 +45,6 @@ def run(args: argparse.Namespace) -> int:
     report = Report(cloud=cloud.name)
     outcome = "failed"
     with _exclusive(workspace):
-        _keep(args, steps)
         try:
             steps.build()
             steps.start()
@@ -272,7 +271,6 @@ def _steps(args: argparse.Namespace) -> Iterator[Chain]:
     _need_root()
     steps = _chain(args, workspace)
     with _exclusive(workspace):
-        _keep(args, steps)
         yield steps
 
 
@@ -284,12 +282,7 @@ def _chain(args: argparse.Namespace, workspace: Workspace) -> Chain:
     type_ = args.hypervisor or environment.hypervisor
     if type_:
         cloud, file = chain.read(args.cloud, type_)
-    return Chain(workspace, cloud, file, Progress(args.quiet), type_)
-
-
-def _keep(args: argparse.Namespace, steps: Chain) -> None:
-    if args.heat_env:
-        heatenv.keep(steps.workspace, steps.cloud.name, args.heat_env)
+    return Chain(workspace, cloud, file, Progress(args.quiet), type_, given)
 
 
 def _become(command: Sequence[str]) -> None:

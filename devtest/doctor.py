@@ -18,7 +18,7 @@ from pathlib import Path
 from devtest import cgroups, container, hostnet, owner, undercloud
 from devtest.spec import Spec
 from devtest.workspace import Workspace
-from imagebuild.files import write_json
+from imagebuild.files import regular, write_json
 from imagebuild.process import CommandError, run
 
 GIB = 1024**3
@@ -108,7 +108,7 @@ def _disk(name: str, path: Path, needed: int) -> Finding:
 
 
 def _used(path: Path) -> int:
-    return sum(entry.lstat().st_blocks * 512 for entry in path.rglob("*") if entry.is_file())
+    return sum(status.st_blocks * 512 for status in regular(path))
 
 
 def _inotify() -> Finding:

@@ -9,7 +9,7 @@ The user's file is kept apart from the merged one, so that a default that change
 what it was at the last deployment. Both are kept with mode 0600: they may hold passwords.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import yaml
 from devtest.instances import KEYPAIR
 from devtest.workspace import Workspace
 from generator import document, schema
+from generator.cloud import Role
 from generator.problems import Report, nearest
 from generator.schema import Schema
 from imagebuild.errors import InputError
@@ -74,8 +75,16 @@ def read(path: Path) -> UserEnvironment:
     return UserEnvironment(path, content.get(HYPERVISOR), content.get("parameters", {}))
 
 
-def keep(workspace: Workspace, cloud: str, path: Path) -> None:
-    """Keep a copy of the user's file for this and later deployments of ``cloud``."""
+def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
+    """Check the user's file, then keep a copy for this and later deployments of ``cloud``.
+
+    Without ``path`` the copy that there is is checked. Raises as ``check``; what was kept before a
+    bad file stays.
+    """
+    if path is None:
+        check(workspace, cloud, kept(workspace, cloud))
+        return
+    check(workspace, cloud, read(path))
     text = path.read_text(encoding="utf-8")
     write_text(workspace.stacks(cloud) / _USER, text, mode=0o600)
 
@@ -86,15 +95,15 @@ def kept(workspace: Workspace, cloud: str) -> UserEnvironment:
     return read(path) if path.exists() else UserEnvironment(path)
 
 
-def check(workspace: Workspace, cloud: str) -> None:
+def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
     """Raise InputError if the user's file has a parameter that is not the user's to give.
 
     Needs what generate-stacks wrote for ``cloud``.
     """
-    user, directory = kept(workspace, cloud), workspace.stacks(cloud)
+    directory = workspace.stacks(cloud)
     known = _load(directory / f"{cloud}.yaml")["parameters"]
     images = {one["parameter"] for one in _load(directory / "images.yaml")["images"]}
-    for name in user.parameters:
+    for name, value in user.parameters.items():
         if name not in known:
             raise InputError(f"{user.path}: no parameter {name}", nearest(name, known))
         if known[name].get("hidden"):
@@ -103,16 +112,18 @@ def check(workspace: Workspace, cloud: str) -> None:
         if name in images or name == _KEY:
             hint = "load-image gives the images, devtest the key of its workspace"
             raise InputError(f"{user.path}: {name} is computed", hint)
+        if known[name]["type"] == "number" and not str(value).isdecimal():
+            raise InputError(f"{user.path}: {name}: {value!r} is not a number", "0, 1, 2, …")
 
 
 def merge(workspace: Workspace, cloud: str) -> Path:
     """Write all parameters of the deployment of ``cloud`` to one file and return its path."""
-    check(workspace, cloud)
-    directory = workspace.stacks(cloud)
+    user, directory = kept(workspace, cloud), workspace.stacks(cloud)
+    check(workspace, cloud, user)
     secrets = _load(directory / _SECRETS)
     parameters = {
         **_load(directory / "environment.yaml")["parameters"],
-        **kept(workspace, cloud).parameters,
+        **user.parameters,
         **_load(directory / IMAGES)["parameters"],
         **secrets.get("parameter_defaults", {}),
         **secrets.get("parameters", {}),
@@ -129,6 +140,14 @@ def parameters(workspace: Workspace, cloud: str) -> dict[str, Any]:
     """Return all parameters of the last deployment of ``cloud``; none before the first."""
     path = workspace.stacks(cloud) / MERGED
     return dict(_load(path)["parameters"]) if path.exists() else {}
+
+
+def counts(given: Mapping[str, Any], roles: Iterable[Role]) -> dict[str, int]:
+    """Return the number of instances of each role, by the parameters ``given`` or the cloud file.
+
+    Heat takes a number in quotes, too.
+    """
+    return {role.name: int(given.get(f"{role.title}Count", role.count)) for role in roles}
 
 
 def _load(path: Path) -> Any:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from imagebuild.errors import AltostratusError
+from imagebuild.files import regular
 from imagebuild.process import run
 
 # Seconds for the kernel to free a device whose last user has ended.
@@ -27,12 +28,10 @@ def attached(directory: Path) -> list[str]:
     devices = json.loads(listing)["loopdevices"] if listing.strip() else []
     if not devices:
         return []
-    files = set()
-    for path in directory.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            status = path.stat()
-            numbers = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
-            files.add((numbers, status.st_ino))
+    files = {
+        (f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}", status.st_ino)
+        for status in regular(directory)
+    }
     return [
         device["name"]
         for device in devices

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,19 @@ def digests(path: Path, *algorithms: str) -> dict[str, str]:
             for value in hashes.values():
                 value.update(block)
     return {name: value.hexdigest() for name, value in hashes.items()}
+
+
+def regular(directory: Path) -> Iterator[os.stat_result]:
+    """Yield the status of every regular file below ``directory``, links not followed.
+
+    What vanishes meanwhile is left out: directories of instances come and go.
+    """
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                status = Path(parent, name).lstat()
+                if stat.S_ISREG(status.st_mode):
+                    yield status
 
 
 def flush(path: Path) -> None:

@@ -105,6 +105,12 @@ def settled(connection: Connection, ids: Sequence[str], seconds: float) -> list[
     return servers
 
 
+def fault(connection: Connection, server: str) -> str:
+    """Return the reason of a server in ERROR, which Nova writes down after the status."""
+    found = until("no reason", 10, lambda: connection.compute.get_server(server).fault)
+    return str(found["message"])
+
+
 def gone(connection: Connection, ids: Sequence[str], seconds: float) -> None:
     """Wait until Nova knows the servers no more; say of those that stay why."""
 
@@ -115,7 +121,7 @@ def gone(connection: Connection, ids: Sequence[str], seconds: float) -> None:
     until_nothing(seconds, left)
 
 
-def delete(connection: Connection, ids: Sequence[str], seconds: float = 180) -> None:
+def delete(connection: Connection, ids: Sequence[str], seconds: float = 300) -> None:
     """Delete servers and wait until Nova knows them no more."""
     for each in ids:
         connection.compute.delete_server(each, ignore_missing=True)

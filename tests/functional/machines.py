@@ -41,9 +41,11 @@ def enrolled(connection: Connection, count: int, directory: Path) -> Iterator[No
     if "ironic" not in guests.enabled():
         yield
         return
-    enrol(connection, count, directory)
-    yield
-    remove(connection)
+    try:
+        enrol(connection, count, directory)
+        yield
+    finally:
+        remove(connection)
 
 
 def enrol(connection: Connection, count: int, directory: Path) -> None:
@@ -79,16 +81,21 @@ def await_free(connection: Connection) -> None:
 
 
 def remove(connection: Connection) -> None:
-    """Delete the nodes, which must carry no server, and offer the others again."""
+    """Offer the other nodes again, and delete these, which must carry no server.
+
+    A later server would be sent to one that stays, and never come up.
+    """
     baremetal = connection.baremetal
-    removed = set()
-    for node in list(baremetal.nodes()):
-        if (node.name or "").startswith(PREFIX):
-            baremetal.wait_for_nodes_provision_state([node], "available", timeout=120)
-            baremetal.delete_node(node)
-            removed.add(node.id)
-        else:
+    listed = list(baremetal.nodes())
+    ours = [node for node in listed if (node.name or "").startswith(PREFIX)]
+    for node in listed:
+        if node not in ours:
             baremetal.unset_node_maintenance(node)
+    removed = {node.id for node in ours}
+    baremetal.wait_for_nodes_provision_state(ours, "available", timeout=120, fail=False)
+    for node in ours:
+        baremetal.set_node_maintenance(node, "the test is over")
+        baremetal.delete_node(node)
 
     def forgotten() -> bool:
         listed = connection.placement.get("/resource_providers").json()["resource_providers"]

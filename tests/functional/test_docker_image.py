@@ -34,6 +34,13 @@ SETTINGS = containers.Settings(
     pids_limit=OPTIONS["pids_limit"],
     disk_quota=False,
 )
+# What a daemon writes outside the directories that it is given goes with its mount namespace.
+PRIVATE = """
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /etc/docker
+exec "$@"
+"""
+CGROUP = "altostratus-test-docker"
 UUID = "7d5d6a43-0fc1-4f9a-a8a2-2e9a3e1a2c11"
 
 
@@ -48,11 +55,12 @@ def daemon(scratch: Path) -> Iterator[str]:
     place = scratch / "dockerd"
     place.mkdir()
     url = f"unix://{place}/socket"
-    command = ["dockerd", "--host", url, "--data-root", f"{place}/data"]
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-e", "-c", PRIVATE, "sh"]
+    command += ["dockerd", "--host", url, "--data-root", f"{place}/data"]
     command += ["--exec-root", f"{place}/exec", "--pidfile", f"{place}/pid", "--bridge=none"]
     command += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
     # Less would need CAP_SYS_RESOURCE.
-    command += ["--oom-score-adjust=0"]
+    command += ["--oom-score-adjust=0", f"--cgroup-parent=/{CGROUP}"]
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -66,14 +74,9 @@ def daemon(scratch: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(60)
-        for mount in reversed(mounts_below(place)):
-            subprocess.run(["umount", mount], check=True)
+        for group in Path("/sys/fs/cgroup").glob(f"**/{CGROUP}"):
+            group.rmdir()
         shutil.rmtree(place)
-
-
-def mounts_below(place: Path) -> list[str]:
-    table = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [point for line in table if (point := line.split()[4]).startswith(f"{place}/")]
 
 
 class Node:

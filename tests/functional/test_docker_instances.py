@@ -156,7 +156,7 @@ def test_heat_nova_and_neutron_agree(life: Life) -> None:
     ports = life.connection.network.ports(device_id=life.instance.id)
     assert {port.binding_host_id for port in ports} == {"undercloud"}
     assert life.run("cat", "/proc/1/comm") == "systemd"
-    assert life.run("systemctl", "is-system-running") == "running"
+    assert life.run("systemctl", "is-system-running", "--wait") == "running"
     assert life.run("hostname") == "cache-0"
     life.run("ping", "-c1", "-W5", life.other.addresses["internal"])
     life.run("ping", "-c1", "-W5", life.other.addresses["ctlplane"])

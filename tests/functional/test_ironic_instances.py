@@ -104,7 +104,7 @@ def test_its_port_is_active_and_answers(cloud: Any, instance: Instance) -> None:
 
 def test_it_runs_from_its_own_disk(metal: Workspace, instance: Instance) -> None:
     assert in_instance(metal, instance, "findmnt -n -o SOURCE /") == "/dev/vda1"
-    assert in_instance(metal, instance, "systemctl is-system-running") == "running"
+    assert in_instance(metal, instance, "systemctl is-system-running --wait") == "running"
 
 
 def test_it_reaches_the_vlan_by_a_tagged_interface(metal: Workspace, instance: Instance) -> None:
@@ -167,6 +167,6 @@ def test_a_partition_image_is_deployed_on_it(metal: Workspace, cloud: Any, scrat
     (instance,) = instances.of_cloud(cloud, CLOUD)
     (node,) = cloud.baremetal.nodes(instance_id=instance.id, details=True)
     assert node.instance_info["image_type"] == "partition"
-    assert in_instance(metal, instance, "systemctl is-system-running") == "running"
+    assert in_instance(metal, instance, "systemctl is-system-running --wait") == "running"
     # The first partition is the config drive's, which of a whole disk is the last.
     assert in_instance(metal, instance, "findmnt -n -o SOURCE /") == "/dev/vda2"

@@ -63,7 +63,10 @@ def test_an_interrupted_run_says_so(
     run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     time.sleep(8)
     run.send_signal(signum)
-    _, said = run.communicate(timeout=30)
+    try:
+        _, said = run.communicate(timeout=30)
+    finally:
+        run.kill()
     assert run.returncode == 130
     assert "error: interrupted" in said
     assert devtest("destroy").returncode == 0

@@ -162,8 +162,10 @@ def test_secrets_are_for_root_alone_and_not_in_the_journal(node: Node) -> None:
 def test_memcached_stores(node: Node) -> None:
     with socket.create_connection((node.spec.network.container, 11211), timeout=10) as connection:
         connection.sendall(b"set key 0 60 5\r\nvalue\r\nget key\r\n")
-        time.sleep(0.2)
-        assert connection.recv(256) == b"STORED\r\nVALUE key 0 5\r\nvalue\r\nEND\r\n"
+        answer = b""
+        while not answer.endswith(b"END\r\n"):
+            answer += connection.recv(256)
+        assert answer == b"STORED\r\nVALUE key 0 5\r\nvalue\r\nEND\r\n"
 
 
 def log_in(node: Node, user: str, password: str, database: str) -> str:

@@ -55,7 +55,7 @@ def image(hypervisor: str, directory: Path) -> Path:
     if target.exists():
         return target
     if hypervisor in ("lxc", "docker"):
-        tree = directory / "root"
+        tree = directory / "tiny-root"
         formats.WRITERS[hypervisor](tree if tree.exists() else root(tree), target, "tiny")
     else:
         create = ["qemu-img", "create", "-q", "-f", "qcow2", target, "8M"]

@@ -32,7 +32,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def give(workspace: Workspace, content: Any) -> None:
     path = workspace.state / "mine.json"
     path.write_text(json.dumps(content))
-    heatenv.keep(workspace, CLOUD, path)
+    heatenv.adopt(workspace, CLOUD, path)
 
 
 def test_defaults_then_the_user_then_what_is_computed(workspace: Workspace) -> None:
@@ -75,7 +75,7 @@ def test_the_users_file_is_kept_and_a_changed_default_shows(workspace: Workspace
 def test_nothing_is_kept_at_first(workspace: Workspace) -> None:
     assert heatenv.kept(workspace, CLOUD).parameters == {}
     assert heatenv.parameters(workspace, CLOUD) == {}
-    heatenv.check(workspace, CLOUD)
+    heatenv.adopt(workspace, CLOUD, None)
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,18 @@ def test_nothing_is_kept_at_first(workspace: Workspace) -> None:
         ("GlanceDbPassword", "GlanceDbPassword is a secret", "change it in"),
         ("GlanceImage", "GlanceImage is computed", "load-image gives the images"),
         ("KeyName", "KeyName is computed", "devtest the key"),
+        ("KeystoneCount", "KeystoneCount: 'x' is not a number", "0, 1"),
     ],
 )
 def test_what_is_not_the_users_to_give(
     name: str, message: str, hint: str, workspace: Workspace
 ) -> None:
-    give(workspace, {"parameters": {name: "x"}})
+    give(workspace, {"parameters": {"KeystoneCount": 2}})
     with pytest.raises(InputError, match=message) as error:
-        heatenv.merge(workspace, CLOUD)
+        give(workspace, {"parameters": {name: "x"}})
     assert hint in str(error.value.hint)
+    # The good file is still there.
+    assert heatenv.kept(workspace, CLOUD).parameters == {"KeystoneCount": 2}
 
 
 @pytest.mark.parametrize(
@@ -131,8 +134,8 @@ class Arguments:
         self.hypervisor, self.heat_env = hypervisor, heat_env
 
 
-def test_one_word(tmp_path: Path) -> None:
-    found = Workspace(tmp_path / "state", tmp_path / "cache")
+def test_one_word(workspace: Workspace, tmp_path: Path) -> None:
+    found = workspace
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({"overcloud-hypervisor": "docker"}))
 
@@ -144,10 +147,19 @@ def test_one_word(tmp_path: Path) -> None:
     assert types(Arguments(hypervisor="ironic")) == {"ironic"}
     assert types(Arguments(heat_env=file)) == {"docker"}
     assert types(Arguments(hypervisor="kvm", heat_env=file)) == {"kvm"}
-    steps = commands._chain(Arguments(heat_env=file), found)  # type: ignore[arg-type]
-    commands._keep(Arguments(heat_env=file), steps)  # type: ignore[arg-type]
+    heatenv.adopt(found, CLOUD, file)
     # Later commands need not be told again.
     assert types(Arguments()) == {"docker"}
+
+
+def test_the_users_count_is_that_of_machines(workspace: Workspace) -> None:
+    file = examples_path() / "overcloud.yaml"
+    generate.generate(file, workspace.stacks(CLOUD), hypervisor="ironic")
+    cloud, _ = chain.read(file, "ironic")
+    give(workspace, {"parameters": {"KeystoneCount": 2, "GlanceCount": "3"}})
+    steps = chain.Chain(workspace, cloud, file, commands.Progress(True), "ironic")
+    counts = {"database": 1, "memcached": 1, "keystone": 2, "glance": 3}
+    assert steps._on_baremetal() == counts
 
 
 def test_types_are_those_that_were_generated(workspace: Workspace) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -54,3 +55,16 @@ def test_lock_excludes_and_is_released(tmp_path: Path) -> None:
 def test_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert files.digest(tmp_path / "empty").startswith("e3b0c44298fc1c149afbf4c8996fb924")
+
+
+def test_regular_files_of_a_tree_that_goes_away(tmp_path: Path) -> None:
+    for name in ("a/one", "b/two", "b/c/three"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("a/one")
+    (tmp_path / "nowhere").symlink_to("absent")
+    assert sorted(status.st_size for status in files.regular(tmp_path)) == [5, 5, 9]
+    found = files.regular(tmp_path)
+    next(found)
+    shutil.rmtree(tmp_path)
+    assert list(found) == []
