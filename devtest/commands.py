@@ -208,6 +208,7 @@ def destroy(args: argparse.Namespace) -> None:
     """Stop the undercloud, remove what is on the host, remove the state."""
     workspace = find()
     _need_root()
+    doctor.sweep(workspace.state)
     if not workspace.state.exists():
         return
     with _exclusive(workspace), Progress(args.quiet).step("destroy"):

@@ -5,17 +5,17 @@ Kernel features are tried, in namespaces that go with the trial, rather than loo
 may be built in, loadable or forbidden, and only a trial tells.
 """
 
+import contextlib
 import ipaddress
 import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtest import cgroups, container, hostnet, owner, undercloud
+from devtest import cgroups, container, hostnet, owner, processes, undercloud
 from devtest.spec import Spec
 from devtest.workspace import Workspace
 from imagebuild.files import regular, write_json
@@ -28,6 +28,9 @@ STATE_DISK = 10 * GIB
 CACHE_DISK = 10 * GIB
 # A systemd guest uses about seven inotify instances, and they count per user over all guests.
 INOTIFY = 100
+
+# Name of a directory for trials, before the pid of who tries.
+SCRATCH = ".altostratus-trial-"
 
 # Command → Debian package.
 COMMANDS = {
@@ -66,7 +69,7 @@ def examine(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
     root = os.geteuid() == 0
     yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
     yield from _commands()
-    yield _memory()
+    yield _memory(container.memory(undercloud.current(workspace), instances=True))
     yield _disk("disk for the state", workspace.state, STATE_DISK)
     yield _disk("disk for the cache", workspace.cache, CACHE_DISK)
     yield _inotify()
@@ -83,11 +86,12 @@ def _commands() -> Iterator[Finding]:
         yield Finding(f"command {command}", bool(where), where or "missing", f"install {package}")
 
 
-def _memory() -> Finding:
+def _memory(used: int) -> Finding:
+    """Judge what is available, and the ``used`` bytes of an undercloud that runs already."""
     fields = dict(
         line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
     )
-    available = int(fields["MemAvailable"].split()[0]) * 1024
+    available = int(fields["MemAvailable"].split()[0]) * 1024 + used
     return Finding(
         "memory",
         available >= MEMORY,
@@ -151,14 +155,33 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def sweep(state: Path) -> None:
+    """Remove what a trial has left that was killed."""
+    for stale in _existing(state).glob(f"{SCRATCH}*"):
+        if processes.identity(stale.name.removeprefix(SCRATCH)) is None:
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _scratch(state: Path) -> Iterator[Path]:
+    """Have a directory where ``state`` is or will be; its name says whose it is."""
+    sweep(state)
+    top = _existing(state) / f"{SCRATCH}{os.getpid()}"
+    top.mkdir()
+    try:
+        yield top
+    finally:
+        shutil.rmtree(top)
+
+
 def _try_cgroups(state: Path) -> None:
     """Mount every hierarchy as ``devtest.cgroups`` does when it removes what is not there."""
-    with tempfile.TemporaryDirectory(prefix=".altostratus-", dir=_existing(state)) as name:
-        record = Path(name) / "record.json"
+    with _scratch(state) as top:
+        record = top / "record.json"
         rows = [[entry.controllers, "/altostratus-doctor"] for entry in cgroups.hierarchies()]
         write_json(record, rows)
         private = ["unshare", "--mount", "--propagation", "private"]
-        run([*private, sys.executable, "-m", "devtest.cgroups", name, record])
+        run([*private, sys.executable, "-m", "devtest.cgroups", top, record])
 
 
 def _try_overlay(state: Path) -> None:
@@ -166,8 +189,7 @@ def _try_overlay(state: Path) -> None:
 
     An overlay cannot sit on an overlay: state in a docker container's own root fails here.
     """
-    with tempfile.TemporaryDirectory(prefix=".altostratus-", dir=_existing(state)) as name:
-        top = Path(name)
+    with _scratch(state) as top:
         for part in ("lower", "upper", "work", "root"):
             (top / part).mkdir()
         layers = f"lowerdir={top}/lower,upperdir={top}/upper,workdir={top}/work"

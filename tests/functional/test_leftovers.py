@@ -15,7 +15,7 @@ from conftest import devtest
 from devtest.workspace import Workspace
 
 # How our tools and diskimage-builder name what they put into /tmp.
-TEMPORARY = ("altostratus", "dib", "profiledir")
+TEMPORARY = ("altostratus", ".altostratus", "dib", "profiledir")
 
 
 def nothing_left(before: snapshot.Snapshot, workspace: Workspace) -> None:

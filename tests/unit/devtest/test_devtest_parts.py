@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -177,6 +178,19 @@ def test_report_and_table(tmp_path: Path) -> None:
     assert report.table([("build", 1.25)], ("step", "seconds")) == ("step   seconds\nbuild  1.2\n")
 
 
+def test_trials_leave_nothing_whatever_kills_them(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    killed = tmp_path / f"{doctor.SCRATCH}{dead.pid}"
+    other = tmp_path / f"{doctor.SCRATCH}{os.getppid()}"
+    for directory in (killed, other):
+        (directory / "upper").mkdir(parents=True)
+    with doctor._scratch(tmp_path / "state") as top:
+        assert top.parent == tmp_path
+        assert not killed.exists()
+    assert list(tmp_path.iterdir()) == [other]
+
+
 def test_doctor_names_the_missing_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "COMMANDS", {"no-such-command": "some-package"})
     findings = list(doctor._commands())
@@ -204,7 +218,8 @@ def test_doctor_tells_what_virtual_machines_run_on(
 
 def test_doctor_judges_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "MEMORY", 1 << 60)
-    assert not doctor._memory().good
+    assert not doctor._memory(0).good
+    assert doctor._memory(1 << 60).good
     assert doctor._disk("disk", tmp_path / "not" / "there", 1).good
     assert not doctor._disk("disk", tmp_path, 1 << 60).good
 
