@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How long generate-stacks takes for 1000 instances, and every command for ``--help``.
 
