@@ -75,6 +75,25 @@ DRIVERS: Mapping[str, Driver] = {
 
 SECRET_FIELDS = frozenset({"pm_password"})
 
+_TEXT_HINTS = """
+    model vendor serial wwn wwn_with_extension wwn_vendor_extension name by_path hctl
+"""
+ROOT_DEVICE: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        **dict.fromkeys(_TEXT_HINTS.split(), _TEXT),
+        "size": {"type": ["integer", "string"], "minimum": 1, "minLength": 1},
+        "rotational": {"type": "boolean"},
+    },
+}
+"""What tells the disk to deploy to; Ironic reads it at a deployment only, so late for a mistake.
+
+https://docs.openstack.org/ironic/latest/install/advanced.html, and VALID_ROOT_DEVICE_HINTS of
+ironic-lib.
+"""
+
 NODE: Schema = {
     "type": "object",
     "required": ["pm_type", "mac"],
@@ -115,6 +134,15 @@ NODE: Schema = {
             "type": "string",
             "description": "`KEY:VALUE`, separated by commas, such as `boot_mode:bios`",
         },
+        "root_device": {
+            **ROOT_DEVICE,
+            "description": "Which of its disks to write to: Ironic's hints, such as `serial`",
+        },
+        "kernel_id": {
+            **_TEXT,
+            "description": "Deploy kernel of this node, as Ironic takes it: id in Glance or a URL",
+        },
+        "ramdisk_id": {**_TEXT, "description": "Deploy ramdisk that belongs to this kernel"},
         "physical_network": {
             **_TEXT,
             "default": "ctlplane",
@@ -143,6 +171,7 @@ _PROPERTIES = {
     "disk": "local_gb",
     "arch": "cpu_arch",
     "capabilities": "capabilities",
+    "root_device": "root_device",
 }
 # Ironic shows no password: a salted digest beside it tells whether it changed.
 _DIGEST = "register-nodes"
@@ -150,7 +179,7 @@ _DIGEST = "register-nodes"
 
 @dataclass(frozen=True)
 class Boot:
-    """Ids of the deploy ramdisk's images in Glance; None: not needed."""
+    """The deploy ramdisk of nodes that name none: its images' ids in Glance; None: not needed."""
 
     kernel: str | None = None
     ramdisk: str | None = None
@@ -267,13 +296,17 @@ def _driver_info(
         if word in wanted:
             (hidden if word in SECRET_FIELDS else info)[key] = wanted[word]
     if driver.boots_ramdisk:
-        info |= {"deploy_kernel": boot.kernel, "deploy_ramdisk": boot.ramdisk}
+        info["deploy_kernel"] = wanted.get("kernel_id", boot.kernel)
+        info["deploy_ramdisk"] = wanted.get("ramdisk_id", boot.ramdisk)
     return info, hidden
 
 
 def _properties(wanted: Mapping[str, Any]) -> dict[str, Any]:
     values = {"arch": "x86_64", **wanted}
-    plain: dict[str, Callable[[Any], Any]] = {"cpu": int, "memory": int, "disk": int}
+    plain: dict[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(("cpu", "memory", "disk"), int),
+        "root_device": dict,
+    }
     return {
         key: plain.get(word, str)(values[word])
         for word, key in _PROPERTIES.items()
@@ -293,7 +326,7 @@ def _differing(
         _set(f"/{part}/{key}", value)
         for key, value in wanted.items()
         # Ironic keeps numbers as they came, and others may have given text.
-        if str(known.get(key)) != str(value)
+        if known.get(key) != value and str(known.get(key)) != str(value)
     ]
 
 

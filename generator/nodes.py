@@ -58,6 +58,8 @@ def _check_node(node: Node, report: Report) -> None:
     for word in driver.required:
         if word not in node.fields:
             report.add(node.mark, f"a node with pm_type {kind.value} needs '{word}'")
+    if ("kernel_id" in node.fields) != ("ramdisk_id" in node.fields):
+        report.add(node.mark, "'kernel_id' and 'ramdisk_id' go together: a kernel has its modules")
     for word in ("pm_port", "cpu", "memory", "disk"):
         given = node.get(word)
         if given and not re.fullmatch(r"[1-9]\d*", str(given.value)):
@@ -86,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     nodes = "the machines, as TripleO's instackenv.json or testenv.json describes them"
     add("-n", "--nodes", metavar="nodes.json", type=Path, required=True, help=nodes)
-    image = "Glance image (id or name) of the deploy ramdisk's {} (default: %(default)s)"
+    image = "Glance image (id or name) of the deploy ramdisk's {}, for nodes that name none"
+    image += " (default: %(default)s)"
     add("-k", "--kernel", metavar="IMAGE", default=KERNEL, help=image.format("kernel"))
     add("-d", "--ramdisk", metavar="IMAGE", default=RAMDISK, help=image.format("initramfs"))
     timeout = "how long nodes may take to become available (default: %(default)s)"
@@ -111,8 +114,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _boot(connection: Any, nodes: Iterable[Mapping[str, Any]], args: argparse.Namespace) -> Boot:
-    """Return the ids of the deploy ramdisk's images, if a node boots it."""
-    if not any(DRIVERS[one["pm_type"]].boots_ramdisk for one in nodes):
+    """Return the ids of the deploy ramdisk's images, if a node boots it and names none."""
+    if not any(DRIVERS[one["pm_type"]].boots_ramdisk and "kernel_id" not in one for one in nodes):
         return Boot()
     found = {name: connection.image.find_image(name) for name in (args.kernel, args.ramdisk)}
     missing = [name for name, image in found.items() if image is None]

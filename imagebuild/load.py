@@ -39,7 +39,20 @@ def _parser() -> argparse.ArgumentParser:
         "hypervisor type. What is there already is not sent again. Prints the ids.",
         epilog="Credentials: OS_CLOUD with clouds.yaml, or OS_* variables.",
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="image file")
+    add = parser.add_argument
+    add("files", nargs="*", type=Path, metavar="FILE", help="image file")
+    _add_properties(parser)
+    add("--name", help="name in Glance (default: the file's, without extension)")
+    replace = "delete other images of exactly the same name"
+    add("--replace", action="store_true", help=replace)
+    manifest = "load every image of this manifest.json (build-images writes it)"
+    add("--manifest", type=Path, metavar="FILE", help=manifest)
+    environment = "with --manifest: write a Heat environment with the ids as parameters"
+    add("--environment", type=Path, metavar="OUT.yaml", help=environment)
+    return parser
+
+
+def _add_properties(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hypervisor",
         choices=list(HYPERVISORS),
@@ -51,30 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--emulated", action="store_true", help=emulated)
     untagged = "load images without a hypervisor type, which is refused otherwise"
     parser.add_argument("--untagged", action="store_true", help=untagged)
-    parser.add_argument("--name", help="name in Glance (default: the file's, without extension)")
-    parser.add_argument(
-        "--property",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="further image property; repeatable",
-    )
-    parser.add_argument(
-        "--replace", action="store_true", help="delete other images of exactly the same name"
-    )
-    parser.add_argument(
-        "--manifest",
-        type=Path,
-        metavar="FILE",
-        help="load every image of this manifest.json (build-images writes it)",
-    )
-    parser.add_argument(
-        "--environment",
-        type=Path,
-        metavar="OUT.yaml",
-        help="with --manifest: write a Heat environment with the ids as parameters",
-    )
-    return parser
+    custom = "further image property; repeatable"
+    parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help=custom)
 
 
 def _main(args: argparse.Namespace) -> int:

@@ -145,6 +145,7 @@ def test_image_knows_nothing_of_the_builder(tiny: Path) -> None:
     assert debugfs(tiny, "cat /etc/fstab") == ""
     resolv = Path("/etc/resolv.conf").read_text()
     assert debugfs(tiny, "cat /etc/resolv.conf") != resolv
+    assert ".resolv.conf" not in debugfs(tiny, "ls -p /etc")
     assert debugfs(tiny, "ls -p /tmp").count("/") == debugfs(tiny, "ls -p /mnt").count("/")
     assert "ssh_host" not in debugfs(tiny, "ls -p /etc/ssh")
     shadow = debugfs(tiny, "cat /etc/shadow").splitlines()

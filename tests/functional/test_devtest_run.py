@@ -57,6 +57,12 @@ def test_both_clouds_answer_the_plain_client(overcloud: Workspace) -> None:
     assert {"keystone", "glance"} <= {each["Name"] for each in services}
 
 
+def test_no_name_for_iscsi_comes_from_the_image(overcloud: Workspace) -> None:
+    """Debian makes one when iscsid starts, which nothing here asks for."""
+    done = devtest("undercloud", "enter", "cat", "/etc/iscsi/initiatorname.iscsi")
+    assert done.stdout == "GenerateName=yes\n"
+
+
 def test_servers_sit_on_the_lxc_process_of_the_node(overcloud: Workspace) -> None:
     connection = clouds.connect(overcloud, "undercloud")
     for instance in instances.of_cloud(connection, CLOUD):

@@ -213,6 +213,31 @@ def test_another_deploy_ramdisk_is_taken(ironic: Ironic) -> None:
     assert ironic.all_nodes["n0"].driver_info["deploy_ramdisk"] == "new-id"
 
 
+def test_a_node_with_a_deploy_ramdisk_of_its_own(ironic: Ironic) -> None:
+    own = REDFISH | {"kernel_id": "own-kernel", "ramdisk_id": "http://10.0.0.1/own"}
+    register(ironic, own, IPMI)
+    assert [
+        (node.driver_info["deploy_kernel"], node.driver_info["deploy_ramdisk"])
+        for node in ironic.all_nodes.values()
+    ] == [("own-kernel", "http://10.0.0.1/own"), ("kernel-id", "ramdisk-id")]
+    assert register(ironic, own) == ["unchanged bm-0"]
+    assert register(ironic, REDFISH) == ["updated bm-0"]
+    assert ironic.all_nodes["n0"].driver_info["deploy_kernel"] == "kernel-id"
+
+
+def test_the_disk_to_deploy_to(ironic: Ironic) -> None:
+    hints = {"size": ">= 100", "rotational": False}
+    register(ironic, REDFISH | {"root_device": hints})
+    assert ironic.all_nodes["n0"].properties["root_device"] == hints
+    # In another order they are the same.
+    same = {"root_device": dict(reversed(hints.items()))}
+    assert register(ironic, REDFISH | same) == ["unchanged bm-0"]
+    ironic.calls.clear()
+    assert register(ironic, REDFISH | {"root_device": {"serial": "1"}}) == ["updated bm-0"]
+    assert ironic.calls == ["patch_node /properties/root_device"]
+    assert ironic.all_nodes["n0"].properties["root_device"] == {"serial": "1"}
+
+
 def test_what_others_set_stays(ironic: Ironic) -> None:
     register(ironic, REDFISH)
     ironic.all_nodes["n0"].properties["root_device"] = {"name": "/dev/vda"}
@@ -324,6 +349,9 @@ def test_without_a_deploy_ramdisk(
     assert run(tmp_path, {"nodes": [REDFISH]}, "-k", "a", "-d", "b") == 1
     assert "Glance has no image a and no image b" in capsys.readouterr().err
     assert run(tmp_path, {"nodes": [FAKE]}, "-k", "a", "-d", "b") == 0
+    # Nor does a node with its own need the common one.
+    own = REDFISH | {"kernel_id": "k", "ramdisk_id": "r"}
+    assert run(tmp_path, {"nodes": [own]}, "-k", "a", "-d", "b") == 0
 
 
 def without(key: str) -> dict[str, Any]:
@@ -335,6 +363,26 @@ def without(key: str) -> dict[str, Any]:
     [
         ("{}", ["nodes file: 'nodes' is missing"]),
         ({"nodes": [REDFISH | {"pm_type": "ssh"}]}, ["pm_type: 'ssh' is unknown"]),
+        # TripleO's for virtual machines; Ironic has no such driver any more.
+        (
+            {"nodes": [REDFISH | {"pm_type": "pxe_ssh", "pm_virt_type": "virsh"}]},
+            [
+                "pm_type: 'pxe_ssh' is unknown",
+                "known: fake-hardware, ipmi, pxe_ipmitool, redfish",
+                "unknown key 'pm_virt_type'",
+            ],
+        ),
+        (
+            {"nodes": [REDFISH | {"root_device": {"seriel": "1", "size": 0, "rotational": "no"}}]},
+            [
+                "unknown key 'seriel'",
+                "did you mean 'serial'?",
+                "size: 0 is less than 1",
+                "rotational: 'no' is not true or false",
+            ],
+        ),
+        ({"nodes": [REDFISH | {"root_device": {}}]}, ["root_device: it is empty"]),
+        ({"nodes": [REDFISH | {"kernel_id": "k"}]}, ["'kernel_id' and 'ramdisk_id' go together"]),
         ({"nodes": [without("mac")]}, ["'mac' is missing"]),
         ({"nodes": [REDFISH | {"mac": ["x"]}]}, ["mac: 'x' is not an Ethernet address"]),
         (

@@ -99,47 +99,53 @@ def _used_in(tree: ast.Module) -> Iterator[str]:
                 yield dotted
 
 
+class Release:
+    """The sources of a Nova release, in its wheel."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        """Read from ``archive``, which must stay open."""
+        self._archive = archive
+        self._files = frozenset(archive.namelist())
+
+    def source(self, module: str) -> str | None:
+        """Return the source of ``module``, None if there is no such module."""
+        path = module.replace(".", "/")
+        for each in (f"{path}.py", f"{path}/__init__.py"):
+            if each in self._files:
+                return self._archive.read(each).decode()
+        return None
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a module ``name``, or what it names in a module."""
+        module, rest = "nova", name.split(".")[1:]
+        while rest and self.source(f"{module}.{rest[0]}") is not None:
+            module = f"{module}.{rest.pop(0)}"
+        if not rest or rest[0].startswith("__"):
+            return True
+        text = self.source(module) or ""
+        if module == "nova.objects":
+            # It fills itself with its modules' classes when it is imported.
+            inside = [each for each in self._files if each.startswith("nova/objects/")]
+            text = "\n".join(self._archive.read(each).decode() for each in inside)
+        return rest[0] in set(_defined(ast.parse(text)))
+
+    def methods(self, module: str, name: str) -> dict[str, list[str]]:
+        """Return the parameters of each method of class ``name`` of ``module``."""
+        return methods(classes(ast.parse(self.source(module) or ""))[name])
+
+
 def record(wheel: Path) -> dict[str, Any]:
     """Return the record of the Nova release in ``wheel``."""
-
-    def changed(text: str, name: str, names: tuple[str, ...]) -> dict[str, list[str]]:
-        found = methods(classes(ast.parse(text))[name])
-        return {each: found[each] for each in names}
-
     with zipfile.ZipFile(wheel) as archive:
-        files = set(archive.namelist())
-
-        def source(module: str) -> str | None:
-            path = module.replace(".", "/")
-            found = next(
-                (each for each in (f"{path}.py", f"{path}/__init__.py") if each in files), None
-            )
-            return archive.read(found).decode() if found else None
-
-        def exists(name: str) -> bool:
-            module, rest = "nova", name.split(".")[1:]
-            while rest and source(f"{module}.{rest[0]}") is not None:
-                module = f"{module}.{rest.pop(0)}"
-            if not rest or rest[0].startswith("__"):
-                return True
-            text = source(module) or ""
-            if module == "nova.objects":
-                # It fills itself with its modules' classes when it is imported.
-                text = "\n".join(
-                    archive.read(each).decode()
-                    for each in files
-                    if each.startswith("nova/objects/")
-                )
-            return rest[0] in set(_defined(ast.parse(text)))
-
-        driver = ast.parse(archive.read("nova/virt/driver.py"))
+        nova = Release(archive)
+        changed = {}
+        for (module, name), names in CHANGED.items():
+            found = nova.methods(module, name)
+            changed[f"{module}.{name}"] = {each: found[each] for each in names}
         return {
-            "methods": methods(classes(driver)["ComputeDriver"]),
-            "changed": {
-                f"{module}.{name}": changed(source(module) or "", name, names)
-                for (module, name), names in CHANGED.items()
-            },
-            "names": [name for name in used_names() if exists(name)],
+            "methods": nova.methods("nova.virt.driver", "ComputeDriver"),
+            "changed": changed,
+            "names": [name for name in used_names() if nova.exists(name)],
         }
 
 
