@@ -7,10 +7,14 @@ it. Removing the namespace and the link removes all of it.
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 from devtest.spec import Network
 from imagebuild.process import CommandError, run
+
+
+NAMESPACES = Path("/run/netns")
 
 
 def up(name: str, network: Network) -> None:
@@ -37,9 +41,22 @@ def down(name: str, network: Network) -> None:
     """Remove what ``up`` made, as far as it is there. Processes in the namespace must be gone."""
     if name in namespaces():
         run(["ip", "netns", "delete", name])
+        _forget_directory()
     # The pair goes with the namespace; only a half-made one is left alone at the other end.
     with contextlib.suppress(CommandError):
         run([*_outside(network), "link", "delete", network.link])
+
+
+def _forget_directory() -> None:
+    """Remove the directory of named namespaces where ours was the last one.
+
+    ip-netns(8) makes a mount of it with the first one, anywhere on the machine, and leaves it.
+    """
+    if NAMESPACES.is_mount() and not any(NAMESPACES.iterdir()):
+        with contextlib.suppress(CommandError, OSError):
+            # Somebody may be making one just now: then it is busy.
+            run(["umount", NAMESPACES])
+            NAMESPACES.rmdir()
 
 
 def _outside(network: Network) -> list[str]:
