@@ -13,7 +13,6 @@ from typing import Any
 from devtest.spec import Network
 from imagebuild.process import CommandError, run
 
-
 NAMESPACES = Path("/run/netns")
 
 
