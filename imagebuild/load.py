@@ -196,7 +196,7 @@ def _write_environment(path: Path, records: Sequence[Mapping[str, Any]], ids: li
     from imagebuild.files import write_text
 
     pairs = zip(records, ids, strict=True)
-    parameters = {record["parameter"]: found for record, found in pairs if record["parameter"]}
+    parameters = {r["parameter"]: found for r, found in pairs if r.get("parameter")}
     head = "# Written by load-image: the images of the roles, by their ids in Glance.\n"
     write_text(path, head + yaml.safe_dump({"parameters": parameters}))
 

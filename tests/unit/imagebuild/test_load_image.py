@@ -307,6 +307,32 @@ def test_container_format_must_fit_the_tag(
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"file": None}, "file of c-db-lxc must be a string, is None"),
+        ({"name": 3}, "name of 3 must be a string"),
+        ({"sha512": None}, "sha512 of c-db-lxc must be a string"),
+        ({"hypervisor": ["lxc"]}, "hypervisor of c-db-lxc must be one of kvm, lxc"),
+        ({"parameter": 1}, "parameter of c-db-lxc must be a string, is 1"),
+        ({"boot_files": {"kernel": {}}}, "boot_files of c-db-lxc must be kernel and ramdisk with"),
+    ],
+)
+def test_record_that_is_not_one(
+    glance: FakeGlance,
+    manifest: Path,
+    change: dict[str, Any],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    document = json.loads(manifest.read_text())
+    document["images"][0] |= change
+    manifest.write_text(json.dumps(document))
+    assert load.main(["--manifest", str(manifest)]) == 2
+    assert message in capsys.readouterr().err
+    assert glance.requests == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "give image files, or --manifest"),
