@@ -32,6 +32,7 @@ from imagebuild.process import CommandError
 
 NODE = undercloud.NODE
 # Seconds.
+TOLD_AFTER = 1.0
 ORPHAN_TIMEOUT = 60.0
 SHELL = ("/bin/bash", "--login")
 
@@ -209,17 +210,36 @@ def destroy(args: argparse.Namespace) -> None:
     """Stop the undercloud, remove what is on the host, remove the state."""
     workspace = find()
     _need_root()
-    if not workspace.state.exists():
+    if not (workspace.state.exists() or container.belonging(workspace.state)):
         return
-    with _exclusive(workspace), Progress(args.quiet).step("destroy"):
+    progress = Progress(args.quiet)
+    with _exclusive(workspace), progress.step("destroy"):
         nodes.suspend(workspace, timeout=0)
         container.stop(undercloud.current(workspace), timeout=0)
-        # Tools of a devtest that was killed end in an orderly way, which may take a moment.
-        for pid in processes.mentioning(str(workspace.state)):
-            processes.wait_gone(pid, ORPHAN_TIMEOUT)
+        # Those whose own state was removed by hand.
+        for lost in container.belonging(workspace.state):
+            container.clean(lost)
+        _await_orphans(workspace, progress)
         # Afterwards nobody could tell whose they were.
         loops.detach(workspace.state)
         shutil.rmtree(workspace.state)
+
+
+def _await_orphans(workspace: Workspace, progress: Progress) -> None:
+    """Wait for the tools of a devtest that was killed: they end in an orderly way.
+
+    Raises AltostratusError for one that does not, which would go on without its files.
+    """
+    for pid in processes.mentioning(str(workspace.state)):
+        if processes.wait_gone(pid, TOLD_AFTER):
+            continue
+        command = b" ".join(processes.arguments(pid)).decode(errors="replace").strip()
+        progress.note(f"waiting for process {pid} to end: {command}")
+        if not processes.wait_gone(pid, ORPHAN_TIMEOUT):
+            raise AltostratusError(
+                f"process {pid} is still at work in {workspace.state}: {command}",
+                f"end it (kill {pid}), then devtest destroy again",
+            )
 
 
 def doctor_report(args: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +14,22 @@ from typing import Any
 import pytest
 import yaml
 
-from devtest import cgroups, clouds, doctor, instances, processes, report, spec, stacks, undercloud
+from devtest import (
+    cgroups,
+    clouds,
+    commands,
+    container,
+    doctor,
+    instances,
+    owner,
+    processes,
+    report,
+    spec,
+    stacks,
+    undercloud,
+)
 from devtest.workspace import Workspace, find
+from imagebuild.console import Progress
 from imagebuild.errors import AltostratusError
 
 MIXED = """\
@@ -62,6 +78,54 @@ def test_members_are_found_by_recorded_path(tmp_path: Path) -> None:
     assert os.getpid() in cgroups.members(record)
     record.write_text(json.dumps([[controllers, "/nowhere"] for controllers, _ in own]))
     assert cgroups.members(record) == []
+
+
+def test_cgroups_are_recovered_from_a_member(tmp_path: Path) -> None:
+    record = tmp_path / "cgroups.json"
+    text = "9:name=systemd:/user.slice/uc/system.slice/x\n3:cpu,cpuacct:/uc\n1:pids:/ucx\n"
+    cgroups.recover("uc", text, record)
+    assert json.loads(record.read_text()) == [
+        ["name=systemd", "/user.slice/uc"],
+        ["cpu,cpuacct", "/uc"],
+    ]
+
+
+def test_a_container_outlives_its_state(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "RECORDS", tmp_path / "run")
+    assert container.belonging(workspace.state) == []
+    undercloud_files(workspace)
+    known = undercloud.describe(workspace)
+    known.save()
+    owner.take(known.name, known.state)
+    owner.take("altostratus-node-0", workspace.nodes / "node-0")
+    owner.take("altostratus-other", workspace.state.with_name("state2") / "nodes/other")
+    found = container.belonging(workspace.state)
+    assert found[0] == known
+    assert [each.state for each in found[1:]] == [workspace.nodes / "node-0"]
+
+
+def test_a_process_that_stays_is_named(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "TOLD_AFTER", 0.0)
+    monkeypatch.setattr(commands, "ORPHAN_TIMEOUT", 0.1)
+    sleeping = [sys.executable, "-c", "input()"]
+    paths = [f"{workspace.state}2/x", f"{workspace.state}/x"]
+    others, ours = (
+        subprocess.Popen([*sleeping, path], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for path in paths
+    )
+    with others, ours:
+        with pytest.raises(
+            AltostratusError, match=f"process {ours.pid} is still at work"
+        ) as caught:
+            commands._await_orphans(workspace, Progress())
+        assert f"kill {ours.pid}" in str(caught.value.hint)
+        assert f"waiting for process {ours.pid} to end" in capsys.readouterr().err
+        ours.communicate()
+        commands._await_orphans(workspace, Progress())
 
 
 def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
