@@ -4,9 +4,11 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +33,7 @@ from devtest import (
 from devtest.workspace import Workspace, find
 from imagebuild.console import Progress
 from imagebuild.errors import AltostratusError
+from imagebuild.process import CommandError
 
 MIXED = """\
 9:name=systemd:/
@@ -269,8 +272,57 @@ def test_doctor_tells_what_virtual_machines_run_on(
 def test_doctor_judges_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "MEMORY", 1 << 60)
     assert not doctor._memory().good
-    assert doctor._disk("disk", tmp_path / "not" / "there", 1).good
-    assert not doctor._disk("disk", tmp_path, 1 << 60).good
+    state, cache = tmp_path / "not" / "there", tmp_path
+    free = shutil.disk_usage(tmp_path).free
+    (both,) = doctor._disks({state: free // 3, cache: free // 3})
+    assert both.good
+    assert both.name == f"disk for {state} and {cache}"
+    # Each would fit alone.
+    (both,) = doctor._disks({state: free * 2 // 3, cache: free * 2 // 3})
+    assert not both.good
+    apart = list(doctor._disks({tmp_path: 1, Path("/proc/none"): 1 << 60}))
+    assert [each.good for each in apart] == [True, False]
+
+
+def test_hard_links_between_state_and_cache_count_once(tmp_path: Path) -> None:
+    for name in ("state", "cache"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cache/image").write_bytes(bytes(8192))
+    one = doctor._used([tmp_path / "cache"])
+    os.link(tmp_path / "cache/image", tmp_path / "state/image")
+    assert doctor._used([tmp_path / "cache", tmp_path / "state"]) == one > 0
+
+
+KERNEL = {
+    "namespaces": ("unshare", "true"),
+    "veth": ("veth", "v1"),
+    "tun": ("tuntap", "tap"),
+    "loop devices": ("losetup", "--find"),
+    "overlay": ("overlay", "-t"),
+    "cgroups": ("devtest.cgroups", "unshare"),
+}
+
+
+@pytest.mark.parametrize("feature", KERNEL)
+def test_doctor_says_what_the_kernel_forbids(
+    feature: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(argv: Sequence[str | Path]) -> None:
+        """A machine that lacks one feature: the trial that needs it fails as the real one does."""
+        if set(KERNEL[feature]) <= {str(word) for word in argv}:
+            raise CommandError("failed", returncode=1, output="trying\nOperation not permitted")
+
+    monkeypatch.setattr(doctor, "run", run)
+    findings = {each.name: each for each in doctor._kernel(workspace)}
+    assert [name for name, each in findings.items() if not each.good] == [feature]
+    assert findings[feature].detail == "Operation not permitted"
+    assert "this kernel, or the container we are in, forbids it" in findings[feature].hint
+
+
+def test_commands_of_the_doctor_are_in_packages_that_bootstrap_installs() -> None:
+    listed = Path(doctor.__file__).parents[1] / "bindep.txt"
+    # Every Debian system has the package mount.
+    assert set(doctor.COMMANDS.values()) - {"mount"} <= set(listed.read_text().split())
 
 
 def test_disks_of_instances_outlive_a_new_image() -> None:
