@@ -135,7 +135,10 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
     if not path.is_file():
         raise InputError(f"the manifest names a file that is missing: {path}", "run build-images")
     kind = HYPERVISORS.get(args.hypervisor or record.get("hypervisor", ""))
-    properties = {**(kind.properties if kind else {}), **_emulated(kind, args), **extra}
+    properties = {**(kind.properties if kind else {}), **_emulated(kind, args)}
+    if kind:
+        _check_extra(kind, properties, extra)
+    properties |= extra
     contents.check(path, kind, properties)
     disk_format = kind.disk_format if kind else _disk_format(path)
     # A kernel or ramdisk is its own container.
@@ -153,6 +156,21 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
             for part, known in record.get("boot_files", {}).items()
         },
     )
+
+
+def _check_extra(
+    kind: HypervisorType, properties: Mapping[str, str], extra: Mapping[str, str]
+) -> None:
+    """Raise InputError for a ``--property`` that is the type's own, with another value."""
+    from imagebuild.upload import MANAGED
+
+    for name in sorted(MANAGED & extra.keys()):
+        if extra[name] != properties.get(name):
+            own = f"{name}={properties[name]}" if name in properties else f"no {name}"
+            raise InputError(
+                f"--property {name}={extra[name]}: images for {kind.name} have {own}",
+                "--hypervisor says the type; --emulated is for kvm images on hosts without KVM",
+            )
 
 
 def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]) -> Any:
