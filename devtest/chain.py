@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,6 +238,33 @@ def read(file: Path | None, hypervisor: str | None = None) -> tuple[Cloud, Path]
         raise InputError(f"{path}: no such file", "--cloud takes a cloud file, see examples/")
     known = contracts.load(datafiles.elements_path())
     return cloudfile.load(path, known, hypervisor), path.absolute()
+
+
+def reached() -> list[str]:
+    """Return the networks (CIDR) of the undercloud, to which the host has a route."""
+    model, _ = read(datafiles.examples_path() / UNDERCLOUD)
+    return [str(network.cidr) for network in model.networks.values()]
+
+
+def check_reach(cloud: Cloud, file: Path) -> None:
+    """Raise InputError unless the host reaches the endpoints of ``cloud`` and all its instances.
+
+    What the networks are called does not matter; ``devtest`` has one route, to the undercloud's.
+    """
+    routes = [IPv4Network(text) for text in reached()]
+    near = {
+        name
+        for name, network in cloud.networks.items()
+        if any(network.cidr.subnet_of(route) for route in routes)
+    }
+    far = [f"role {role.name}" for role in cloud.roles.values() if not near & set(role.networks)]
+    if "keystone" in cloud.services and cloud.public_network not in near:
+        far.append(f"public_network {cloud.public_network}")
+    if far:
+        raise InputError(
+            f"{file}: this machine would not reach {', '.join(far)}",
+            f"devtest has a route to {', '.join(map(str, routes))} alone: a network there helps",
+        )
 
 
 def tool(

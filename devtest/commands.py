@@ -244,7 +244,7 @@ def _await_orphans(workspace: Workspace, progress: Progress) -> None:
 
 def doctor_report(args: argparse.Namespace) -> int:
     """Print every check; the exit code is 1 if one failed."""
-    findings = list(doctor.examine(find(), _networks()))
+    findings = list(doctor.examine(find(), chain.reached()))
     rows = [("ok" if each.good else "MISSING", each.name, each.detail) for each in findings]
     print(table(rows, ("", "check", "found")), end="")
     for each in findings:
@@ -254,19 +254,13 @@ def doctor_report(args: argparse.Namespace) -> int:
 
 
 def _check(workspace: Workspace) -> None:
-    bad = [each for each in doctor.examine(workspace, _networks()) if not each.good]
+    bad = [each for each in doctor.examine(workspace, chain.reached()) if not each.good]
     if bad:
         raise AltostratusError(
             "this machine cannot run it yet:\n"
             + "\n".join(f"  {each.name}: {each.detail}; {each.hint}" for each in bad),
             "devtest doctor shows every check",
         )
-
-
-def _networks() -> list[str]:
-    """Return the networks of the undercloud, to which a route will lead."""
-    model, _ = chain.read(datafiles.examples_path() / chain.UNDERCLOUD)
-    return [str(network.cidr) for network in model.networks.values()]
 
 
 def _need_root() -> None:
@@ -304,6 +298,7 @@ def _chain(args: argparse.Namespace, workspace: Workspace) -> Chain:
     type_ = args.hypervisor or environment.hypervisor
     if type_:
         cloud, file = chain.read(args.cloud, type_)
+    chain.check_reach(cloud, file)
     return Chain(workspace, cloud, file, Progress(args.quiet), type_)
 
 

@@ -12,8 +12,9 @@ import pytest
 from devtest import chain, commands, main
 from devtest.instances import Instance
 from devtest.workspace import Workspace
+from imagebuild import datafiles
 from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
+from imagebuild.errors import AltostratusError, InputError
 
 COMMANDS = (
     *("run", "build", "load", "deploy", "verify", "status", "ssh", "logs", "destroy", "doctor"),
@@ -59,6 +60,58 @@ def test_bad_cloud_file_exits_with_2_and_writes_nothing(
     assert main.main(["run", "--cloud", str(cloud)]) == 2
     assert f"{cloud}:2:" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
+
+
+CLOUD = """\
+name: tiny
+hypervisors: [lxc]
+networks:
+  mgmt: {cidr: 192.168.24.0/25, gateway: 192.168.24.1, pool: [192.168.24.100, 192.168.24.120]}
+  far: {vlan: 7, cidr: 10.1.0.0/24}
+service_network: mgmt
+public_network: mgmt
+roles:
+  web: {services: [memcached], networks: [mgmt]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"192.168.24.": "192.168.25."}, "would not reach role web"),
+        (
+            {
+                "service_network: mgmt": "service_network: far",
+                "networks: [mgmt]": "networks: [far]",
+            },
+            "would not reach role web",
+        ),
+        (
+            {
+                "public_network: mgmt": "public_network: far",
+                "networks: [mgmt]": "networks: [mgmt, far]",
+                "[memcached]": "[mariadb, memcached, keystone]",
+            },
+            "would not reach public_network far",
+        ),
+    ],
+)
+def test_a_cloud_out_of_reach_is_refused_at_the_start(
+    tmp_path: Path, changes: dict[str, str], message: str
+) -> None:
+    file, text = tmp_path / "cloud.yaml", CLOUD
+    file.write_text(text)
+    chain.check_reach(*chain.read(file))
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        chain.check_reach(*chain.read(file))
+
+
+@pytest.mark.parametrize("file", sorted(datafiles.examples_path().glob("overcloud*.yaml")))
+def test_examples_are_within_reach(file: Path) -> None:
+    chain.check_reach(*chain.read(file))
 
 
 def test_missing_cloud_file_exits_with_2(

@@ -207,9 +207,19 @@ def test_instances_are_found_by_name_and_cloud() -> None:
         instances.find(nova, "c-0")
 
 
-def test_ssh_goes_to_the_control_plane_address(workspace: Workspace) -> None:
+def test_the_address_is_one_that_the_host_has_a_route_to() -> None:
+    routes = ["192.168.24.0/24"]
+    assert instances.reachable(["", "10.0.0.9", "192.168.24.9"], routes) == "192.168.24.9"
+    assert instances.reachable(["10.0.0.9"], routes) is None
+
+
+def test_ssh_goes_to_the_address_that_is_reached(workspace: Workspace) -> None:
     nova: Any = FakeNova()
     instance = instances.find(nova, "b-0")
+    with pytest.raises(AltostratusError, match="b-0 has no address in"):
+        instances.ssh_command(workspace, instance, ["uptime"])
+    undercloud_files(workspace)
+    undercloud.describe(workspace).save()
     command = instances.ssh_command(workspace, instance, ["uptime"])
     assert command[-2:] == ["debian@192.168.24.101", "uptime"]
     assert f"-oIdentityFile={workspace.key}" in command
