@@ -99,6 +99,19 @@ def _delegate(parent: Path) -> None:
         (parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
+def recover(name: str, text: str, record: Path) -> None:
+    """Write ``record`` anew from the cgroups (``text``, proc_pid_cgroup(5)) of one of the members.
+
+    ``name`` is that given to ``create``.
+    """
+    found = []
+    for entry in hierarchies(text):
+        parent, inside, _ = f"{entry.path}/".partition(f"/{name}/")
+        if inside:
+            found.append([entry.controllers, f"{parent}/{name}"])
+    write_json(record, found)
+
+
 def members(record: Path) -> list[int]:
     """Return the pids of all processes in the recorded cgroups and below."""
     ours = _recorded(record)

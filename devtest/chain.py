@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,13 @@ from devtest import (
     undercloud,
     verify,
 )
+from devtest.instances import Instance
 from devtest.workspace import Workspace
 from generator import cloudfile, contracts
 from generator.cloud import Cloud
 from imagebuild import datafiles
 from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
+from imagebuild.errors import AltostratusError, InputError
 from imagebuild.process import CommandError, run
 
 if TYPE_CHECKING:
@@ -105,10 +107,14 @@ class Chain:
     def types(self) -> dict[str, str]:
         """Return the hypervisor type of each role, as the cloud was generated."""
         listed = self.workspace.stacks(self.cloud.name) / "images.yaml"
-        if not listed.exists():
-            raise AltostratusError(f"nothing is generated for {self.cloud.name}", "devtest build")
+        self._need(listed)
         content = yaml.safe_load(listed.read_text(encoding="utf-8"))
         return {image["role"]: image["hypervisor"] for image in content["images"]}
+
+    def _need(self, *paths: Path, command: str = "devtest build") -> None:
+        """Raise AltostratusError unless the files of earlier steps are there: ``command`` first."""
+        if missing := [str(path) for path in paths if not path.exists()]:
+            raise AltostratusError(f"{self.cloud.name} needs {', '.join(missing)}", command)
 
     def start(self) -> None:
         """Start the undercloud and wait until it answers."""
@@ -124,6 +130,7 @@ class Chain:
             self.workspace.stacks(self.cloud.name),
             self.workspace.images(self.cloud.name),
         )
+        self._need(stacks / "flavors.json", images / "manifest.json")
         access = self._access()
         connection = self.connect()
         with self.step("prepare undercloud"):
@@ -161,7 +168,9 @@ class Chain:
 
     def deploy(self) -> None:
         """Create or update the cloud's stack and register its credentials."""
-        name = self.cloud.name
+        name, directory = self.cloud.name, self.workspace.stacks(self.cloud.name)
+        self._need(directory / f"{name}.yaml")
+        self._need(directory / heatenv.IMAGES, command="devtest load")
         with self.step(f"deploy {name}"):
             heatenv.adopt(self.workspace, name, self.heat_env)
             heatenv.merge(self.workspace, name)
@@ -183,8 +192,8 @@ class Chain:
 
     def verify(self) -> None:
         """Prove that the cloud works."""
-        connection = self.connect()
-        roles, types = self.cloud.roles, self.types()
+        types = self.types()
+        connection, roles = self.connect(), self.cloud.roles
         members = tuple(instances.of_cloud(connection, self.cloud.name))
         deployed = verify.Deployed(
             workspace=self.workspace,
@@ -192,7 +201,7 @@ class Chain:
             cloud=self.cloud.name,
             services=frozenset(name for role in roles.values() for name in role.services),
             instances=members,
-            hypervisors={each.name: types[each.role] for each in members},
+            hypervisors=hypervisors(types, members),
         )
         given = heatenv.parameters(self.workspace, self.cloud.name)
         expected = sum(heatenv.counts(given, roles.values()).values())
@@ -208,6 +217,20 @@ class Chain:
         return clouds.connect(self.workspace, undercloud.CLOUD)
 
 
+def hypervisors(types: Mapping[str, str], members: Iterable[Instance]) -> dict[str, str]:
+    """Return the hypervisor type of each instance by name; ``types`` has those of the roles.
+
+    Raises AltostratusError for instances of roles that the cloud does not have any more.
+    """
+    strangers = [f"{each.name} ({each.role})" for each in members if each.role not in types]
+    if strangers:
+        raise AltostratusError(
+            f"instances of roles that the cloud does not have: {', '.join(strangers)}",
+            "devtest deploy removes them",
+        )
+    return {each.name: types[each.role] for each in members}
+
+
 def read(file: Path | None, hypervisor: str | None = None) -> tuple[Cloud, Path]:
     """Return the model and the path of a cloud file (None: the default example).
 
@@ -215,8 +238,37 @@ def read(file: Path | None, hypervisor: str | None = None) -> tuple[Cloud, Path]
     the file.
     """
     path = file or datafiles.examples_path() / DEFAULT_CLOUD
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", "--cloud takes a cloud file, see examples/")
     known = contracts.load(datafiles.elements_path())
     return cloudfile.load(path, known, hypervisor), path.absolute()
+
+
+def reached() -> list[str]:
+    """Return the networks (CIDR) of the undercloud, to which the host has a route."""
+    model, _ = read(datafiles.examples_path() / UNDERCLOUD)
+    return [str(network.cidr) for network in model.networks.values()]
+
+
+def check_reach(cloud: Cloud, file: Path) -> None:
+    """Raise InputError unless the host reaches the endpoints of ``cloud`` and all its instances.
+
+    What the networks are called does not matter; ``devtest`` has one route, to the undercloud's.
+    """
+    routes = [IPv4Network(text) for text in reached()]
+    near = {
+        name
+        for name, network in cloud.networks.items()
+        if any(network.cidr.subnet_of(route) for route in routes)
+    }
+    far = [f"role {role.name}" for role in cloud.roles.values() if not near & set(role.networks)]
+    if "keystone" in cloud.services and cloud.public_network not in near:
+        far.append(f"public_network {cloud.public_network}")
+    if far:
+        raise InputError(
+            f"{file}: this machine would not reach {', '.join(far)}",
+            f"devtest has a route to {', '.join(map(str, routes))} alone: a network there helps",
+        )
 
 
 def tool(

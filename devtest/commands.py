@@ -32,6 +32,7 @@ from imagebuild.process import CommandError
 
 NODE = undercloud.NODE
 # Seconds.
+TOLD_AFTER = 1.0
 ORPHAN_TIMEOUT = 60.0
 SHELL = ("/bin/bash", "--login")
 
@@ -209,22 +210,41 @@ def destroy(args: argparse.Namespace) -> None:
     workspace = find()
     _need_root()
     doctor.sweep(workspace.state)
-    if not workspace.state.exists():
+    if not (workspace.state.exists() or container.belonging(workspace.state)):
         return
-    with _exclusive(workspace), Progress(args.quiet).step("destroy"):
+    progress = Progress(args.quiet)
+    with _exclusive(workspace), progress.step("destroy"):
         nodes.suspend(workspace, timeout=0)
         container.stop(undercloud.current(workspace), timeout=0)
-        # Tools of a devtest that was killed end in an orderly way, which may take a moment.
-        for pid in processes.mentioning(str(workspace.state)):
-            processes.wait_gone(pid, ORPHAN_TIMEOUT)
+        # Those whose own state was removed by hand.
+        for lost in container.belonging(workspace.state):
+            container.clean(lost)
+        _await_orphans(workspace, progress)
         # Afterwards nobody could tell whose they were.
         loops.detach(workspace.state)
         shutil.rmtree(workspace.state)
 
 
+def _await_orphans(workspace: Workspace, progress: Progress) -> None:
+    """Wait for the tools of a devtest that was killed: they end in an orderly way.
+
+    Raises AltostratusError for one that does not, which would go on without its files.
+    """
+    for pid in processes.mentioning(str(workspace.state)):
+        if processes.wait_gone(pid, TOLD_AFTER):
+            continue
+        command = b" ".join(processes.arguments(pid)).decode(errors="replace").strip()
+        progress.note(f"waiting for process {pid} to end: {command}")
+        if not processes.wait_gone(pid, ORPHAN_TIMEOUT):
+            raise AltostratusError(
+                f"process {pid} is still at work in {workspace.state}: {command}",
+                f"end it (kill {pid}), then devtest destroy again",
+            )
+
+
 def doctor_report(args: argparse.Namespace) -> int:
     """Print every check; the exit code is 1 if one failed."""
-    findings = list(doctor.examine(find(), _networks()))
+    findings = list(doctor.examine(find(), chain.reached()))
     rows = [("ok" if each.good else "MISSING", each.name, each.detail) for each in findings]
     print(table(rows, ("", "check", "found")), end="")
     for each in findings:
@@ -234,19 +254,13 @@ def doctor_report(args: argparse.Namespace) -> int:
 
 
 def _check(workspace: Workspace) -> None:
-    bad = [each for each in doctor.examine(workspace, _networks()) if not each.good]
+    bad = [each for each in doctor.examine(workspace, chain.reached()) if not each.good]
     if bad:
         raise AltostratusError(
             "this machine cannot run it yet:\n"
             + "\n".join(f"  {each.name}: {each.detail}; {each.hint}" for each in bad),
             "devtest doctor shows every check",
         )
-
-
-def _networks() -> list[str]:
-    """Return the networks of the undercloud, to which a route will lead."""
-    model, _ = chain.read(datafiles.examples_path() / chain.UNDERCLOUD)
-    return [str(network.cidr) for network in model.networks.values()]
 
 
 def _need_root() -> None:
@@ -283,6 +297,7 @@ def _chain(args: argparse.Namespace, workspace: Workspace) -> Chain:
     type_ = args.hypervisor or environment.hypervisor
     if type_:
         cloud, file = chain.read(args.cloud, type_)
+    chain.check_reach(cloud, file)
     return Chain(workspace, cloud, file, Progress(args.quiet), type_, given)
 
 

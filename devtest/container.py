@@ -6,6 +6,7 @@ of its own for mounts, pids, IPC, host name, network and cgroups, on an image th
 It is tidiness, not a security boundary: root inside is root outside.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from devtest import cgroups, hostnet, loops, owner, processes
-from devtest.spec import Spec, load
+from devtest.spec import Network, Spec, load
 from imagebuild.errors import AltostratusError
 from imagebuild.files import write_text
 from imagebuild.process import run
@@ -176,7 +177,32 @@ def clean(spec: Spec) -> None:
         stale.unlink(missing_ok=True)
 
 
+def belonging(directory: Path) -> list[Spec]:
+    """Return the containers on the machine whose state is below ``directory``, or was.
+
+    One whose state was removed by hand has no image; it is good enough for ``clean``.
+    """
+    unknown = Network("", "", "")
+    return [
+        load(state / "spec.json")
+        if (state / "spec.json").exists()
+        else Spec(name, state, Path(), "", unknown)
+        for name, state in owner.below(directory).items()
+    ]
+
+
+def _recover_cgroups(spec: Spec) -> None:
+    """Find out again in which cgroups the container is, when its state was removed by hand."""
+    if spec.cgroups.exists() or owner.of(spec.name) != spec.state:
+        return
+    for member in hostnet.pids(spec.name):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            cgroups.recover(spec.name, Path(f"/proc/{member}/cgroup").read_text(), spec.cgroups)
+            return
+
+
 def _clean_machine(spec: Spec) -> None:
+    _recover_cgroups(spec)
     init = pid(spec)
     own = processes.recorded(spec.supervisor_pid)
     victims = {entry for entry in (own, init) if entry}

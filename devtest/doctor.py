@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,11 @@ COMMANDS = {
     "sysctl": "procps",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
+    # What builds images: diskimage-builder calls the first two, we the others.
+    "mmdebstrap": "mmdebstrap",
+    "sudo": "sudo",
+    "cpio": "cpio",
+    "zstd": "zstd",
 }
 
 
@@ -70,8 +75,7 @@ def examine(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
     yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
     yield from _commands()
     yield _memory(container.memory(undercloud.current(workspace), instances=True))
-    yield _disk("disk for the state", workspace.state, STATE_DISK)
-    yield _disk("disk for the cache", workspace.cache, CACHE_DISK)
+    yield from _disks({workspace.state: STATE_DISK, workspace.cache: CACHE_DISK})
     yield _inotify()
     if root:
         yield from _kernel(workspace)
@@ -100,19 +104,30 @@ def _memory(used: int) -> Finding:
     )
 
 
-def _disk(name: str, path: Path, needed: int) -> Finding:
-    """Judge the file system on which ``path`` is or will be; what is there already counts."""
-    free = shutil.disk_usage(_existing(path)).free + _used(path)
-    return Finding(
-        name,
-        free >= needed,
-        f"{free / GIB:.1f} GiB at {path}, {needed / GIB:.0f} GiB needed",
-        "make room, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
-    )
+def _disks(needs: Mapping[Path, int]) -> Iterator[Finding]:
+    """Judge the file systems on which the directories ``needs`` (bytes) are or will be.
+
+    Directories on the same one need the sum; what is in them already counts.
+    """
+    disks: dict[int, list[Path]] = {}
+    for path in needs:
+        disks.setdefault(_existing(path).stat().st_dev, []).append(path)
+    for paths in disks.values():
+        free = shutil.disk_usage(_existing(paths[0])).free + _used(paths)
+        needed = sum(needs[path] for path in paths)
+        where = " and ".join(map(str, paths))
+        yield Finding(
+            f"disk for {where}",
+            free >= needed,
+            f"{free / GIB:.1f} GiB, {needed / GIB:.0f} GiB needed",
+            "make room, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
+        )
 
 
-def _used(path: Path) -> int:
-    return sum(status.st_blocks * 512 for status in regular(path))
+def _used(paths: Iterable[Path]) -> int:
+    """Return the bytes of the files below ``paths``; the state has hard links to the cache."""
+    files = (status for path in paths for status in regular(path))
+    return sum({(each.st_dev, each.st_ino): each.st_blocks * 512 for each in files}.values())
 
 
 def _inotify() -> Finding:

@@ -68,6 +68,13 @@ def namespaces() -> list[str]:
     return [entry["name"] for entry in json.loads(run(["ip", "-j", "netns"]).stdout or "[]")]
 
 
+def pids(namespace: str) -> list[int]:
+    """Return the processes in a named network namespace; none if there is no such namespace."""
+    if namespace not in namespaces():
+        return []
+    return [int(pid) for pid in run(["ip", "netns", "pids", namespace]).stdout.split()]
+
+
 def links(namespace: str = "") -> list[str]:
     """Return the names of the network interfaces of the host, or of a named namespace."""
     where = ("-n", namespace) if namespace else ()

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from devtest.undercloud import current
 from devtest.workspace import Workspace
 from imagebuild.errors import AltostratusError
 from imagebuild.process import run
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 # cloud-init's default user in Debian's images.
 USER = "debian"
 KEYPAIR = "altostratus"
-# The network that the host reaches (its route leads through the undercloud).
-ACCESS_NETWORK = "ctlplane"
 FAILED_UNITS = "list-units --failed --plain --no-legend"
 # Seconds: an emulated machine may still be busy with the end of its boot.
 BOOT_TIMEOUT = 180.0
@@ -86,16 +86,28 @@ def find(undercloud: Connection, name: str) -> Instance:
     raise AltostratusError(problem, f"instances: {names}")
 
 
+def reachable(addresses: Iterable[str], routes: Iterable[str]) -> str | None:
+    """Return the first address in a network (CIDR) to which the host has a route, if there is one.
+
+    What the network is called is the cloud file's matter.
+    """
+    networks = [IPv4Network(route) for route in routes]
+    given = [each for each in addresses if each]
+    return next((each for each in given if any(IPv4Address(each) in n for n in networks)), None)
+
+
 def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]) -> list[str]:
     """Return the argument list that runs ``command`` (empty: a shell) in ``instance``.
 
     Host keys are not checked: the instances are this machine's own, behind its own link, and their
     addresses are reused.
     """
-    address = instance.addresses.get(ACCESS_NETWORK)
-    if not address:
+    routes = current(workspace).network.routes
+    address = reachable(instance.addresses.values(), routes)
+    if address is None:
         raise AltostratusError(
-            f"{instance.name} has no address on {ACCESS_NETWORK}", f"its status: {instance.status}"
+            f"{instance.name} has no address in {', '.join(routes) or 'a known network'}",
+            f"its status: {instance.status}",
         )
     options = {
         "IdentityFile": str(workspace.key),

@@ -9,11 +9,12 @@ from devtest import clouds, container, instances, nodes, stacks, undercloud
 from devtest.report import table
 from devtest.spec import Spec
 from devtest.workspace import Workspace
+from generator import contracts
+from imagebuild import datafiles
 
 MIB = 1024**2
-# Units of the undercloud that matter to its user.
-UNITS = ("mariadb*", "rabbitmq*", "memcached*", "keystone*", "glance*", "placement*", "nova*")
-MORE_UNITS = ("neutron*", "heat*", "libvirtd*", "ovs*", "os-collect-config*")
+# In every instance, of no service.
+CONFIGURATION = "os-collect-config"
 
 
 def container_line(spec: Spec, name: str = undercloud.NODE) -> str:
@@ -54,9 +55,17 @@ def status(workspace: Workspace) -> str:
 
 def _units(spec: Spec) -> str:
     command = ("systemctl", "list-units", "--all", "--type=service", "--no-legend", "--plain")
-    listed = container.inside(spec, *command, *UNITS, *MORE_UNITS)
+    listed = container.inside(spec, *command, *units())
     rows = [line.split(maxsplit=4)[:4] for line in listed.splitlines()]
     return table([(row[0], row[2], row[3]) for row in rows], ("service", "active", "state"))
+
+
+def units() -> list[str]:
+    """Return the units of all services, as their contracts name them; few are on one node."""
+    known = contracts.load(datafiles.elements_path()).by_name.values()
+    listed = [each.node.get("units") for each in known]
+    names = {name for each in listed if each for name in each.plain()} | {CONFIGURATION}
+    return sorted(f"{name}.service" for name in names)
 
 
 def how_to_use(workspace: Workspace, cloud: str) -> str:

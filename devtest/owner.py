@@ -20,6 +20,13 @@ def of(name: str) -> Path | None:
         return None
 
 
+def below(directory: Path) -> dict[str, Path]:
+    """Return the state directories of containers by name that are, or were, below ``directory``."""
+    entries = sorted(RECORDS.iterdir()) if RECORDS.is_dir() else []
+    states = {entry.name: entry.readlink() for entry in entries}
+    return {name: state for name, state in states.items() if state.is_relative_to(directory)}
+
+
 def take(name: str, state: Path) -> None:
     """Record that the container with this state has ``name``.
 

@@ -64,11 +64,13 @@ def arguments(pid: int) -> list[bytes]:
 
 
 def mentioning(text: str) -> list[int]:
-    """Return the pids of processes, but ours, one of whose arguments begins with ``text``."""
+    """Return the pids of processes, but ours, with the path ``text``, or one below, as argument."""
+    path = text.encode()
     return [
         pid
         for pid in all_pids()
-        if pid != os.getpid() and any(each.startswith(text.encode()) for each in arguments(pid))
+        if pid != os.getpid()
+        and any(each == path or each.startswith(path + b"/") for each in arguments(pid))
     ]
 
 

@@ -94,8 +94,8 @@ def _plan(args: argparse.Namespace, cache: "Cache", directory: Path) -> list["St
     from imagebuild import images, plan, ramdisk
 
     if args.deploy_ramdisk:
-        if args.hypervisor or args.role:
-            raise InputError("--deploy-ramdisk goes without --hypervisor and --role")
+        if args.hypervisor or args.role or args.partition:
+            raise InputError("--deploy-ramdisk goes without --hypervisor, --role and --partition")
         return ramdisk.make_plan(ramdisk.RELEASE, cache, directory, args.force)
     listed = images.read_images(args.config) if args.config else _images_of(args.cloud)
     chosen = images.select(listed, args.hypervisor, args.role, partition=args.partition)

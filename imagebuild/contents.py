@@ -13,13 +13,16 @@ _MARKS = {
     "qcow2": (0, b"QFI\xfb"),
     # POSIX ustar, which docker save and GNU tar write.
     "tar": (257, b"ustar"),
+    # s_magic of the superblock, https://docs.kernel.org/filesystems/ext4/globals.html.
+    "raw": (1024 + 0x38, b"\x53\xef"),
 }
+_NAMES = {"qcow2": "a qcow2 file", "tar": "a tar file", "raw": "an ext4 file system"}
 
 
 def recognise(path: Path) -> str | None:
-    """Return the format of the file ``path``: qcow2 or tar; None for all others."""
+    """Return the format of the file ``path``: qcow2, tar or raw (ext4); None for all others."""
     with path.open("rb") as stream:
-        head = stream.read(512)
+        head = stream.read(2048)
     for name, (offset, mark) in _MARKS.items():
         if head[offset : offset + len(mark)] == mark:
             return name
@@ -32,11 +35,10 @@ def check(path: Path, kind: HypervisorType | None, properties: Mapping[str, str]
     ``kind`` None is a file whose type the user leaves open, or says by ``properties`` alone.
     """
     found = recognise(path)
-    # A raw file can begin with anything, but not with what marks another format.
-    if kind and found != kind.suffix and (found or kind.suffix != "raw"):
+    if kind and found != kind.suffix:
+        but = f", but {_NAMES[found]}" if found else ""
         raise InputError(
-            f"{path} is {f'a {found}' if found else 'no such'} file: "
-            f"images for {kind.name} are {kind.suffix} files",
+            f"{path} is not {_NAMES[kind.suffix]}, as images for {kind.name} are{but}",
             "is it for another hypervisor type?",
         )
     tagged = properties.get("hypervisor_type", "").lower()

@@ -70,7 +70,7 @@ def closure(names: Iterable[str], path: Sequence[Path]) -> dict[str, Path]:
     try:
         found = element_dependencies.get_elements(wanted, ":".join(map(str, path)))
     except element_dependencies.MissingElementException as error:
-        raise InputError(f"{', '.join(wanted)}: {error}", _nearest(str(error), path)) from error
+        raise _missing(wanted, path, str(error)) from error
     except element_dependencies.InvalidElementDir as error:
         raise InputError(str(error).strip(), "correct ELEMENTS_PATH") from error
     except (
@@ -121,8 +121,17 @@ def _digest(path: Path) -> str:
     return f"{digest} executable" if os.access(path, os.X_OK) else digest
 
 
-def _nearest(message: str, path: Sequence[Path]) -> str | None:
-    missing = message.split("'")[1]
+def _missing(wanted: Sequence[str], path: Sequence[Path], message: str) -> InputError:
+    """Return the error that names every element which does not exist, one a line.
+
+    diskimage-builder's ``message`` names the first; it may be one on which another depends.
+    """
     names = {entry.name for directory in path for entry in directory.iterdir() if entry.is_dir()}
-    close = difflib.get_close_matches(missing, names, n=1)
-    return f"did you mean {close[0]}?" if close else "ELEMENTS_PATH names further directories"
+    missing = [name for name in wanted if name not in names] or [message.split("'")[1]]
+    lines = [f"there is no element {name}{_nearest(name, names)}" for name in missing]
+    return InputError("\n".join(lines), "ELEMENTS_PATH names further directories of elements")
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(names), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

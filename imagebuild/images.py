@@ -16,7 +16,7 @@ for bare-metal nodes that their Ironic partitions.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -61,32 +61,62 @@ def read_images(path: Path) -> list[Image]:
 
 def parse_images(text: str, source: str) -> list[Image]:
     """Return the images of an image list; ``source`` names it in the InputError."""
-    import yaml
-
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not YAML: {error}") from error
+    document, problems = _load(text, source)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise InputError(
             f"{source}: not an image list: the key 'images' with a list is missing",
             "generate-stacks writes such a file; for a cloud file use --cloud",
         )
     items = document["images"]
-    problems = [
+    if not items:
+        problems.append(f"{source}: the list 'images' is empty")
+    problems += [
         f"{source}: images[{index}]: {problem}"
         for index, item in enumerate(items)
         for problem in _problems(item)
     ]
-    names = [item.get("name") for item in items if isinstance(item, dict)]
-    problems += [
-        f"{source}: the name {name} is used more than once"
-        for name in sorted({name for name in names if isinstance(name, str)})
-        if names.count(name) > 1
-    ]
+    for key in ("name", "parameter"):
+        values = [item.get(key) for item in items if isinstance(item, dict)]
+        problems += [
+            f"{source}: the {key} {value} is used more than once"
+            for value in sorted({value for value in values if isinstance(value, str)})
+            if values.count(value) > 1
+        ]
     if problems:
         raise InputError("\n".join(problems))
     return [Image(**{**item, "elements": tuple(item["elements"])}) for item in items]
+
+
+def _load(text: str, source: str) -> tuple[Any, list[str]]:
+    """Return what the YAML ``text`` says, and the keys that are in a mapping more than once."""
+    import yaml
+
+    # Not the C loader: it overflows the stack on deep nesting.
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        document = loader.construct_document(root) if root else None
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not YAML: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{source}: nested too deeply") from error
+    return document, [f"{source}:{problem}" for problem in _doubled(root)]
+
+
+def _doubled(root: Any) -> Iterator[str]:
+    """Yield the keys, with their lines, that the list or an image of it has more than once.
+
+    YAML forbids them (section 3.2.1.1 of its specification); PyYAML takes the last.
+    """
+    import yaml
+
+    inner = [node.value for _, node in root.value] if isinstance(root, yaml.MappingNode) else []
+    for mapping in [root, *(node for nodes in inner if isinstance(nodes, list) for node in nodes)]:
+        if isinstance(mapping, yaml.MappingNode):
+            keys = [(key.value, key.start_mark.line + 1) for key, _ in mapping.value]
+            for number, (name, line) in enumerate(keys):
+                if name in [earlier for earlier, _ in keys[:number]]:
+                    yield f"{line}: the key {name} is there already"
 
 
 def select(
@@ -135,7 +165,8 @@ def _as_partition(image: Image) -> Image:
 
 
 def _can_be_partition(hypervisor: Any) -> bool:
-    return hypervisor not in HYPERVISORS or HYPERVISORS[hypervisor].partitions
+    row = HYPERVISORS.get(hypervisor) if isinstance(hypervisor, str) else None
+    return row is None or row.partitions
 
 
 def _problems(item: Any) -> list[str]:

@@ -126,7 +126,10 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
     if not path.is_file():
         raise InputError(f"the manifest names a file that is missing: {path}", "run build-images")
     kind = HYPERVISORS.get(args.hypervisor or record.get("hypervisor", ""))
-    properties = {**(kind.properties if kind else {}), **_emulated(kind, args), **extra}
+    properties = {**(kind.properties if kind else {}), **_emulated(kind, args)}
+    if kind:
+        _check_extra(kind, properties, extra)
+    properties |= extra
     contents.check(path, kind, properties)
     disk_format = kind.disk_format if kind else _disk_format(path)
     # A kernel or ramdisk is its own container.
@@ -144,6 +147,21 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
             for part, known in record.get("boot_files", {}).items()
         },
     )
+
+
+def _check_extra(
+    kind: HypervisorType, properties: Mapping[str, str], extra: Mapping[str, str]
+) -> None:
+    """Raise InputError for a ``--property`` that is the type's own, with another value."""
+    from imagebuild.upload import MANAGED
+
+    for name in sorted(MANAGED & extra.keys()):
+        if extra[name] != properties.get(name):
+            own = f"{name}={properties[name]}" if name in properties else f"no {name}"
+            raise InputError(
+                f"--property {name}={extra[name]}: images for {kind.name} have {own}",
+                "--hypervisor says the type; --emulated is for kvm images on hosts without KVM",
+            )
 
 
 def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]) -> Any:
@@ -187,7 +205,7 @@ def _write_environment(path: Path, records: Sequence[Mapping[str, Any]], ids: li
     from imagebuild.files import write_text
 
     pairs = zip(records, ids, strict=True)
-    parameters = {record["parameter"]: found for record, found in pairs if record["parameter"]}
+    parameters = {r["parameter"]: found for r, found in pairs if r.get("parameter")}
     head = "# Written by load-image: the images of the roles, by their ids in Glance.\n"
     write_text(path, head + yaml.safe_dump({"parameters": parameters}))
 

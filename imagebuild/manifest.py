@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,38 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     Raises InputError when it is absent or not a manifest.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return {record["name"]: record for record in document["images"]}
+        records = json.loads(path.read_text(encoding="utf-8"))["images"]
+        problems = [problem for record in records for problem in _problems(record)]
     except FileNotFoundError as error:
         raise InputError(f"there is no manifest {path}", "build-images writes it") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a manifest of build-images: {error!r}") from error
+    if problems:
+        raise InputError(f"{path} is not a manifest of build-images: {'; '.join(problems)}")
+    return {record["name"]: record for record in records}
+
+
+def _problems(record: Any) -> Iterator[str]:
+    """Yield what a record lacks of what load-image goes by."""
+    if not isinstance(record, dict):
+        yield f"{record!r} is not a mapping"
+        return
+    name = record.get("name")
+    for key in ("name", "file", "sha512"):
+        if not isinstance(record.get(key), str):
+            yield f"{key} of {name} must be a string, is {record.get(key)!r}"
+    if record.get("hypervisor") not in (None, *HYPERVISORS):
+        yield f"hypervisor of {name} must be one of {', '.join(HYPERVISORS)}"
+    if not isinstance(record.get("parameter"), str | None):
+        yield f"parameter of {name} must be a string, is {record['parameter']!r}"
+    parts = record.get("boot_files", {})
+    if not isinstance(parts, dict) or not all(
+        key in ("kernel", "ramdisk")
+        and isinstance(part, dict)
+        and {"file", "sha512"} <= part.keys()
+        for key, part in parts.items()
+    ):
+        yield f"boot_files of {name} must be kernel and ramdisk with file and sha512, is {parts!r}"
 
 
 def published(directory: Path) -> dict[str, dict[str, Any]]:
@@ -82,10 +108,10 @@ def rewrite(directory: Path, new: Iterable[Mapping[str, Any]]) -> None:
     before, for another hypervisor type, has none any more.
     """
     latest = {record["name"]: record for record in new}
-    taken = {record["parameter"] for record in latest.values()}
+    taken = {record["parameter"] for record in latest.values()} - {None}
     old = published(directory)
     records: dict[str, Mapping[str, Any]] = {
-        name: {**record, "parameter": None} if record["parameter"] in taken else record
+        name: {**record, "parameter": None} if record.get("parameter") in taken else record
         for name, record in old.items()
     }
     records |= latest

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which images have to be built, and why. Reads caches and manifests, changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from imagebuild import elements, manifest, recipes
 from imagebuild.cache import IMAGES, LAYERS, Cache, all_unchanged
+from imagebuild.errors import InputError
 from imagebuild.images import Image
 from imagebuild.recipes import Recipe
 
@@ -39,8 +40,8 @@ def make_plan(
 ) -> list[Step]:
     """Return the steps for ``images`` in the output ``directory``: base layers first.
 
-    ``force`` builds everything anew. Raises InputError for elements that do not exist or do not fit
-    together, before anything is built.
+    ``force`` builds everything anew. Raises InputError, before anything is built, that names all
+    releases and elements that do not exist, and elements that do not fit together.
     """
     path = elements.search_path()
     bases = {release: recipes.base_recipe(release, path) for release in _releases(images)}
@@ -48,16 +49,35 @@ def make_plan(
     steps = [
         _image_step(
             image,
-            recipes.image_recipe(image, bases[image.release], path),
+            recipe,
             cache,
             image.name in there and all_unchanged(directory, there[image.name]),
             there.get(image.name, {}).get("key"),
             force,
         )
-        for image in images
+        for image, recipe in zip(images, _recipes(images, bases, path), strict=True)
     ]
     needed = [step.image.release for step in steps if step.action is Action.BUILD and step.image]
     return [base_step(bases[r], cache, force) for r in dict.fromkeys(needed)] + steps
+
+
+def _recipes(
+    images: Sequence[Image], bases: Mapping[str, Recipe], path: Sequence[Path]
+) -> list[Recipe]:
+    """Return the recipes of ``images``; raises InputError with the problems of all of them."""
+    found, problems, hint = [], [], None
+    for image in images:
+        if image.release not in recipes.RELEASES:
+            known = ", ".join(recipes.RELEASES)
+            problems.append(f"{image.name}: unknown release {image.release}; known: {known}")
+        try:
+            found.append(recipes.image_recipe(image, bases[image.release], path))
+        except InputError as error:
+            problems += [f"{image.name}: {line}" for line in error.message.splitlines()]
+            hint = error.hint or hint
+    if problems:
+        raise InputError("\n".join(problems), hint)
+    return found
 
 
 def _releases(images: Sequence[Image]) -> list[str]:

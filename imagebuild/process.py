@@ -90,7 +90,6 @@ def run(
     input: str | None = None,
     check: bool = True,
     capture: bool = True,
-    redact: Sequence[str] = (),
     on_line: Callable[[str], None] | None = None,
     die_with_parent: bool = False,
 ) -> Result:
@@ -99,15 +98,16 @@ def run(
     ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
     is appended to that file and not captured, and ``on_line`` (needs ``log``; no ``input`` and no
     ``timeout`` then) is called with each line. Without ``log`` and ``capture`` all output goes to
-    our standard error. ``redact`` lists strings that must not appear in messages and logs. With
-    ``die_with_parent`` the kernel kills the command (not its children) when we die, even by
-    SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
+    our standard error. With ``die_with_parent`` the kernel kills the command (not its children)
+    when we die, even by SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
+
+    Messages and logs show the arguments: secrets go in files, ``env`` or ``input``.
 
     Raises CommandError when the command cannot be started, exceeds the timeout, or, with
     ``check``, exits with anything but 0.
     """
     command = [str(part) for part in argv]
-    shown = _redacted(shlex.join(command), redact)
+    shown = shlex.join(command)
     logger.debug("run: %s", shown)
     started = [*_DYING, *command] if die_with_parent else command
     with contextlib.ExitStack() as stack:
@@ -118,7 +118,7 @@ def run(
             _follow(child, logfile, on_line)
         result = _finish(child, input, timeout, shown)
     if check and result.returncode != 0:
-        raise _failure(command[0], shown, result, log, redact)
+        raise _failure(command[0], shown, result, log)
     return result
 
 
@@ -221,11 +221,9 @@ def _follow(child: subprocess.Popen[str], logfile: IO[str], on_line: Callable[[s
         on_line(line.rstrip("\n"))
 
 
-def _failure(
-    name: str, shown: str, result: Result, log: Path | None, redact: Sequence[str]
-) -> CommandError:
+def _failure(name: str, shown: str, result: Result, log: Path | None) -> CommandError:
     output = log.read_text(errors="replace") if log else f"{result.stdout}\n{result.stderr}"
-    tail = _redacted("\n".join(output.strip().splitlines()[-TAIL_LINES:]), redact)
+    tail = "\n".join(output.strip().splitlines()[-TAIL_LINES:])
     ended = (
         f"was killed by {signal.Signals(-result.returncode).name}"
         if result.returncode < 0
@@ -238,10 +236,3 @@ def _failure(
         returncode=result.returncode,
         output=tail,
     )
-
-
-def _redacted(text: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text

@@ -115,7 +115,7 @@ def _names(root: Path) -> Iterator[str]:
 
 
 def _current(record: dict[str, Any] | None, recipe: Recipe, directory: Path) -> bool:
-    if record is None or record["key"] != recipe.key:
+    if record is None or record.get("key") != recipe.key:
         return False
     return unchanged(directory / record["file"], record)
 

@@ -22,6 +22,8 @@ from imagebuild.images import Image
 # Raise when the code of this package makes something else of the same inputs.
 FORMAT = "1"
 OPERATING_SYSTEM = "debian-minimal"
+RELEASES = ("bookworm", "trixie")
+"""Releases of that system whose Python the elements know, for which they fetch wheels."""
 BASE = "instance-base"
 RAMDISK = "deploy-ramdisk"
 ASSEMBLY = "directory-image"

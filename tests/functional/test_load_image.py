@@ -18,6 +18,8 @@ import yaml
 from devtest.workspace import Workspace
 
 LOAD_IMAGE = Path(sys.executable).with_name("load-image")
+# As much of a file system as load-image looks at.
+EXT4 = bytes(1080) + b"\x53\xef"
 LXC = {"hypervisor_type": "lxc", "hw_vm_mode": "exe"}
 
 
@@ -68,7 +70,7 @@ def images(access: dict[str, str]) -> Iterator[Images]:
 @pytest.fixture
 def file(images: Images, tmp_path: Path) -> Path:
     path = tmp_path / f"{images.prefix}.raw"
-    path.write_bytes(os.urandom(3 * 2**20 + 17))
+    path.write_bytes(EXT4 + os.urandom(3 * 2**20 + 17))
     return path
 
 
@@ -89,7 +91,7 @@ def test_upload_update_and_replace(images: Images, file: Path) -> None:
     assert "update os_distro" in err
     assert images.raw(first)["os_distro"] == "debian"
 
-    file.write_bytes(b"other content")
+    file.write_bytes(EXT4 + b"other content")
     (other,), err = images.load("--hypervisor", "lxc", file)
     assert other != first
     assert "--replace deletes them" in err

@@ -4,8 +4,11 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +16,24 @@ from typing import Any
 import pytest
 import yaml
 
-from devtest import cgroups, clouds, doctor, instances, processes, report, spec, stacks, undercloud
+from devtest import (
+    cgroups,
+    clouds,
+    commands,
+    container,
+    doctor,
+    instances,
+    owner,
+    processes,
+    report,
+    spec,
+    stacks,
+    undercloud,
+)
 from devtest.workspace import Workspace, find
+from imagebuild.console import Progress
 from imagebuild.errors import AltostratusError
+from imagebuild.process import CommandError
 
 MIXED = """\
 9:name=systemd:/
@@ -63,6 +81,54 @@ def test_members_are_found_by_recorded_path(tmp_path: Path) -> None:
     assert os.getpid() in cgroups.members(record)
     record.write_text(json.dumps([[controllers, "/nowhere"] for controllers, _ in own]))
     assert cgroups.members(record) == []
+
+
+def test_cgroups_are_recovered_from_a_member(tmp_path: Path) -> None:
+    record = tmp_path / "cgroups.json"
+    text = "9:name=systemd:/user.slice/uc/system.slice/x\n3:cpu,cpuacct:/uc\n1:pids:/ucx\n"
+    cgroups.recover("uc", text, record)
+    assert json.loads(record.read_text()) == [
+        ["name=systemd", "/user.slice/uc"],
+        ["cpu,cpuacct", "/uc"],
+    ]
+
+
+def test_a_container_outlives_its_state(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "RECORDS", tmp_path / "run")
+    assert container.belonging(workspace.state) == []
+    undercloud_files(workspace)
+    known = undercloud.describe(workspace)
+    known.save()
+    owner.take(known.name, known.state)
+    owner.take("altostratus-node-0", workspace.nodes / "node-0")
+    owner.take("altostratus-other", workspace.state.with_name("state2") / "nodes/other")
+    found = container.belonging(workspace.state)
+    assert found[0] == known
+    assert [each.state for each in found[1:]] == [workspace.nodes / "node-0"]
+
+
+def test_a_process_that_stays_is_named(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "TOLD_AFTER", 0.0)
+    monkeypatch.setattr(commands, "ORPHAN_TIMEOUT", 0.1)
+    sleeping = [sys.executable, "-c", "input()"]
+    paths = [f"{workspace.state}2/x", f"{workspace.state}/x"]
+    others, ours = (
+        subprocess.Popen([*sleeping, path], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for path in paths
+    )
+    with others, ours:
+        with pytest.raises(
+            AltostratusError, match=f"process {ours.pid} is still at work"
+        ) as caught:
+            commands._await_orphans(workspace, Progress())
+        assert f"kill {ours.pid}" in str(caught.value.hint)
+        assert f"waiting for process {ours.pid} to end" in capsys.readouterr().err
+        ours.communicate()
+        commands._await_orphans(workspace, Progress())
 
 
 def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
@@ -141,9 +207,19 @@ def test_instances_are_found_by_name_and_cloud() -> None:
         instances.find(nova, "c-0")
 
 
-def test_ssh_goes_to_the_control_plane_address(workspace: Workspace) -> None:
+def test_the_address_is_one_that_the_host_has_a_route_to() -> None:
+    routes = ["192.168.24.0/24"]
+    assert instances.reachable(["", "10.0.0.9", "192.168.24.9"], routes) == "192.168.24.9"
+    assert instances.reachable(["10.0.0.9"], routes) is None
+
+
+def test_ssh_goes_to_the_address_that_is_reached(workspace: Workspace) -> None:
     nova: Any = FakeNova()
     instance = instances.find(nova, "b-0")
+    with pytest.raises(AltostratusError, match="b-0 has no address in"):
+        instances.ssh_command(workspace, instance, ["uptime"])
+    undercloud_files(workspace)
+    undercloud.describe(workspace).save()
     command = instances.ssh_command(workspace, instance, ["uptime"])
     assert command[-2:] == ["debian@192.168.24.101", "uptime"]
     assert f"-oIdentityFile={workspace.key}" in command
@@ -220,8 +296,57 @@ def test_doctor_judges_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(doctor, "MEMORY", 1 << 60)
     assert not doctor._memory(0).good
     assert doctor._memory(1 << 60).good
-    assert doctor._disk("disk", tmp_path / "not" / "there", 1).good
-    assert not doctor._disk("disk", tmp_path, 1 << 60).good
+    state, cache = tmp_path / "not" / "there", tmp_path
+    free = shutil.disk_usage(tmp_path).free
+    (both,) = doctor._disks({state: free // 3, cache: free // 3})
+    assert both.good
+    assert both.name == f"disk for {state} and {cache}"
+    # Each would fit alone.
+    (both,) = doctor._disks({state: free * 2 // 3, cache: free * 2 // 3})
+    assert not both.good
+    apart = list(doctor._disks({tmp_path: 1, Path("/proc/none"): 1 << 60}))
+    assert [each.good for each in apart] == [True, False]
+
+
+def test_hard_links_between_state_and_cache_count_once(tmp_path: Path) -> None:
+    for name in ("state", "cache"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cache/image").write_bytes(bytes(8192))
+    one = doctor._used([tmp_path / "cache"])
+    os.link(tmp_path / "cache/image", tmp_path / "state/image")
+    assert doctor._used([tmp_path / "cache", tmp_path / "state"]) == one > 0
+
+
+KERNEL = {
+    "namespaces": ("unshare", "true"),
+    "veth": ("veth", "v1"),
+    "tun": ("tuntap", "tap"),
+    "loop devices": ("losetup", "--find"),
+    "overlay": ("overlay", "-t"),
+    "cgroups": ("devtest.cgroups", "unshare"),
+}
+
+
+@pytest.mark.parametrize("feature", KERNEL)
+def test_doctor_says_what_the_kernel_forbids(
+    feature: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(argv: Sequence[str | Path]) -> None:
+        """A machine that lacks one feature: the trial that needs it fails as the real one does."""
+        if set(KERNEL[feature]) <= {str(word) for word in argv}:
+            raise CommandError("failed", returncode=1, output="trying\nOperation not permitted")
+
+    monkeypatch.setattr(doctor, "run", run)
+    findings = {each.name: each for each in doctor._kernel(workspace)}
+    assert [name for name, each in findings.items() if not each.good] == [feature]
+    assert findings[feature].detail == "Operation not permitted"
+    assert "this kernel, or the container we are in, forbids it" in findings[feature].hint
+
+
+def test_commands_of_the_doctor_are_in_packages_that_bootstrap_installs() -> None:
+    listed = Path(doctor.__file__).parents[1] / "bindep.txt"
+    # Every Debian system has the package mount.
+    assert set(doctor.COMMANDS.values()) - {"mount"} <= set(listed.read_text().split())
 
 
 def test_disks_of_instances_outlive_a_new_image() -> None:

@@ -19,7 +19,7 @@ from imagebuild import dib, process
 from imagebuild.builder import Job, carry_out
 from imagebuild.cache import IMAGES, LAYERS, Cache
 from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
+from imagebuild.errors import AltostratusError, InputError
 from imagebuild.images import Image
 from imagebuild.manifest import published, read_manifest
 from imagebuild.plan import Action, make_plan
@@ -337,3 +337,18 @@ def test_vanished_base_is_a_clear_error(runs: FakeRuns, job: Job) -> None:
     with pytest.raises(AltostratusError, match="base layer of t-tiny-lxc has gone"):
         carry_out(plan, job, 1)
     assert job.cache.find(IMAGES, plan[0].recipe)
+
+
+def test_everything_unknown_is_named_before_anything_is_built(job: Job, own_elements: Path) -> None:
+    images = [
+        dataclasses.replace(TINY, elements=("tinny", "otherr")),
+        dataclasses.replace(OTHER, release="bookwurm", elements=("zzz",)),
+    ]
+    with pytest.raises(InputError) as caught:
+        make_plan(images, job.cache, job.directory)
+    assert caught.value.message.splitlines() == [
+        "t-tiny-lxc: there is no element tinny; did you mean tiny?",
+        "t-tiny-lxc: there is no element otherr; did you mean other?",
+        "t-other-lxc: unknown release bookwurm; known: bookworm, trixie",
+        "t-other-lxc: there is no element zzz",
+    ]

@@ -22,9 +22,15 @@ def test_dependencies_are_resolved(own_elements: Path) -> None:
 
 
 def test_unknown_element_is_named_with_the_nearest(own_elements: Path) -> None:
-    with pytest.raises(InputError, match="Element 'tinny' not found") as caught:
-        closure("tinny")
-    assert caught.value.hint == "did you mean tiny?"
+    with pytest.raises(InputError) as caught:
+        closure("tinny", "tiny", "zzz")
+    assert caught.value.message.splitlines() == [
+        "there is no element tinny; did you mean tiny?",
+        "there is no element zzz",
+    ]
+    (own_elements / "tiny/element-deps").write_text("oter\n")
+    with pytest.raises(InputError, match="there is no element oter; did you mean other?"):
+        closure("tiny")
 
 
 def test_two_operating_systems_do_not_fit(own_elements: Path) -> None:

@@ -21,6 +21,7 @@ from fakeglance import FakeGlance, serving
 
 from imagebuild import load
 
+EXT4 = bytes(1080) + b"\x53\xef" + b"image" * 1000
 QCOW2 = b"QFI\xfb" + bytes(600)
 TAR = bytes(257) + b"ustar" + bytes(600)
 LXC = {"hypervisor_type": "lxc", "hw_vm_mode": "exe"}
@@ -40,7 +41,7 @@ def glance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGlan
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "c-db-lxc.raw"
-    path.write_bytes(b"image" * 1000)
+    path.write_bytes(EXT4)
     return path
 
 
@@ -71,7 +72,7 @@ def test_upload(glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[s
     found = the_image(glance)
     assert found["name"] == "c-db-lxc"
     assert (found["disk_format"], found["container_format"]) == ("raw", "bare")
-    assert found["size"] == 5000
+    assert found["size"] == len(EXT4)
     assert {**LXC, "os_distro": "debian"}.items() <= found.items()
     captured = capsys.readouterr()
     assert captured.out == f"{found['id']}\n"
@@ -120,9 +121,9 @@ def test_other_content_is_a_new_image_and_the_old_one_stays(
     glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lxc(image)
-    image.write_bytes(b"other")
+    image.write_bytes(EXT4 + b"other")
     assert lxc(image) == 0
-    assert sorted(i["size"] for i in glance.images.values()) == [5, 5000]
+    assert sorted(i["size"] for i in glance.images.values()) == [len(EXT4), len(EXT4) + 5]
     assert "--replace deletes them" in capsys.readouterr().err
 
 
@@ -133,7 +134,7 @@ def test_replace_deletes_images_of_exactly_that_name(glance: FakeGlance, image: 
     assert lxc(image, "--replace") == 0
     names = sorted(i["name"] for i in glance.images.values())
     assert names == ["C-DB-LXC", "c-db", "c-db-lxc", "c-db-lxc-2"]
-    assert [i["size"] for i in glance.images.values() if i["name"] == "c-db-lxc"] == [5000]
+    assert [i["size"] for i in glance.images.values() if i["name"] == "c-db-lxc"] == [len(EXT4)]
 
 
 def test_what_a_killed_upload_left_is_deleted(
@@ -193,7 +194,7 @@ def test_untagged_image_is_refused_unless_wanted(
 @pytest.fixture
 def manifest(image: Path) -> Path:
     second = image.with_name("c-web-lxc.raw")
-    second.write_bytes(b"web")
+    second.write_bytes(EXT4 + b"web")
     records = [
         {"name": path.stem, "file": path.name, "hypervisor": "lxc", "parameter": parameter}
         for path, parameter in ((image, "DbImage"), (second, None))
@@ -278,10 +279,11 @@ def test_kernel_and_ramdisk_of_a_partition_image(glance: FakeGlance, tmp_path: P
 @pytest.mark.parametrize(
     ("content", "hypervisor", "message"),
     [
-        (b"image", "kvm", "is no such file: images for kvm are qcow2 files"),
-        (TAR, "ironic", "is a tar file: images for ironic are qcow2 files"),
-        (QCOW2, "lxc", "is a qcow2 file: images for lxc are raw files"),
-        (QCOW2, "docker", "is a qcow2 file: images for docker are tar files"),
+        (b"image", "kvm", "is not a qcow2 file, as images for kvm are\n"),
+        (TAR, "ironic", "is not a qcow2 file, as images for ironic are, but a tar file"),
+        (QCOW2, "lxc", "is not an ext4 file system, as images for lxc are, but a qcow2 file"),
+        (bytes(2048), "lxc", "is not an ext4 file system, as images for lxc are\n"),
+        (EXT4, "docker", "is not a tar file, as images for docker are, but an ext4 file system"),
     ],
 )
 def test_file_of_another_type_is_refused(
@@ -298,11 +300,67 @@ def test_file_of_another_type_is_refused(
     assert glance.requests == []
 
 
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (EXT4, "lxc --property hypervisor_type=kvm", "lxc have hypervisor_type=lxc"),
+        (QCOW2, "kvm --property hw_vm_mode=exe", "kvm have no hw_vm_mode"),
+        (QCOW2, "kvm --property hypervisor_type=qemu", "kvm have hypervisor_type=kvm"),
+        (QCOW2, "kvm --emulated --property hypervisor_type=kvm", "have hypervisor_type=qemu"),
+    ],
+)
+def test_property_that_contradicts_the_type_is_refused(
+    glance: FakeGlance,
+    image: Path,
+    content: bytes,
+    arguments: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image.write_bytes(content)
+    assert load.main([str(image), "--hypervisor", *arguments.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert glance.requests == []
+
+
+def test_property_that_the_type_has_anyway_is_no_contradiction(
+    glance: FakeGlance, image: Path
+) -> None:
+    assert lxc(image, "--property", "hypervisor_type=lxc") == 0
+    assert LXC.items() <= the_image(glance).items()
+
+
 def test_container_format_must_fit_the_tag(
     glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert load.main([str(image), "--property", "hypervisor_type=docker"]) == 2
     assert "images for docker have the container format docker" in capsys.readouterr().err
+    assert glance.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"file": None}, "file of c-db-lxc must be a string, is None"),
+        ({"name": 3}, "name of 3 must be a string"),
+        ({"sha512": None}, "sha512 of c-db-lxc must be a string"),
+        ({"hypervisor": ["lxc"]}, "hypervisor of c-db-lxc must be one of kvm, lxc"),
+        ({"parameter": 1}, "parameter of c-db-lxc must be a string, is 1"),
+        ({"boot_files": {"kernel": {}}}, "boot_files of c-db-lxc must be kernel and ramdisk with"),
+    ],
+)
+def test_record_that_is_not_one(
+    glance: FakeGlance,
+    manifest: Path,
+    change: dict[str, Any],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    document = json.loads(manifest.read_text())
+    document["images"][0] |= change
+    manifest.write_text(json.dumps(document))
+    assert load.main(["--manifest", str(manifest)]) == 2
+    assert message in capsys.readouterr().err
     assert glance.requests == []
 
 

@@ -5,7 +5,6 @@ import json
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -103,6 +102,6 @@ def test_it_is_built_once(
 def test_it_goes_without_types_and_roles(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong: list[Any] = ["--deploy-ramdisk", "--hypervisor", "kvm", "-o", str(tmp_path)]
-    assert build.main(wrong) == 2
+    for wrong in (["--hypervisor", "kvm"], ["--role", "x"], ["--partition"]):
+        assert build.main(["--deploy-ramdisk", *wrong, "-o", str(tmp_path)]) == 2
     assert "goes without --hypervisor" in capsys.readouterr().err

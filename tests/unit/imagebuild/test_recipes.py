@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from imagebuild import recipes
+from imagebuild import datafiles, recipes
 from imagebuild.elements import search_path
 from imagebuild.images import Image
 from imagebuild.recipes import Recipe, base_recipe, changes, image_recipe
 
+ELEMENTS = datafiles.elements_path()
 TINY = Image("t-tiny-lxc", "tiny", "lxc", "bookworm", ("tiny",))
 
 
@@ -80,3 +82,10 @@ def test_changes_are_told_in_words() -> None:
     old, new = {"a": "1", "b": "1", "c": "1"}, {"b": "1", "c": "2", "d": "1"}
     assert changes(old, new) == ["a is gone", "c changed", "d is new"]
     assert changes(old, old) == []
+
+
+@pytest.mark.parametrize(
+    "hook", sorted(ELEMENTS.glob("*/extra-data.d/*wheel*")), ids=lambda hook: hook.name
+)
+def test_wheels_are_fetched_for_every_release(hook: Path) -> None:
+    assert re.findall(r"^    (\w+)\) python=", hook.read_text(), re.M) == list(recipes.RELEASES)
