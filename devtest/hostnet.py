@@ -51,7 +51,7 @@ def _forget_directory() -> None:
 
     ip-netns(8) makes a mount of it with the first one, anywhere on the machine, and leaves it.
     """
-    if NAMESPACES.is_mount() and not any(NAMESPACES.iterdir()):
+    if not any(NAMESPACES.iterdir()):
         with contextlib.suppress(CommandError, OSError):
             # Somebody may be making one just now: then it is busy.
             run(["umount", NAMESPACES])
