@@ -12,6 +12,7 @@ from pathlib import Path
 import guests
 import pytest
 import snapshot
+import yaml
 from conftest import devtest
 
 from devtest import container, hostnet, nodes, processes
@@ -20,6 +21,8 @@ from imagebuild import datafiles
 
 NAME = "hypervisor-0"
 HOST = f"{NAME}-lxc"
+FAKES = "fakes"
+FAKE_HOSTS = {f"{FAKES}-fake-0", f"{FAKES}-fake-1"}
 
 
 def traces(workspace: Workspace) -> list[str]:
@@ -176,3 +179,57 @@ def test_what_cannot_be(undercloud: Workspace, capfd: pytest.CaptureFixture[str]
     plain = str(datafiles.examples_path() / "overcloud-lxc.yaml")
     assert devtest("node", "add", "--cloud", plain).returncode == 2
     assert "joins no cloud" in capfd.readouterr().err
+
+
+@pytest.fixture
+def fakes(undercloud: Workspace, machine: None, scratch: Path) -> str:
+    """A node whose nova-computes have no hypervisor."""
+    example = datafiles.examples_path() / nodes.CLOUD
+    cloud = yaml.safe_load(example.read_text())
+    role = cloud["roles"].pop("hypervisor")
+    role |= {"services": ["neutron-openvswitch-agent", "nova-fake"], "count": 1}
+    role["addresses"] = {"ctlplane": ["192.168.24.4"]}
+    role["config"]["nova-fake"] = {"count": 2}
+    cloud |= {"name": FAKES, "join": str(example.with_name("undercloud.yaml"))}
+    cloud["roles"] = {FAKES: role}
+    file = scratch / f"{FAKES}.yaml"
+    file.write_text(yaml.safe_dump(cloud))
+    done = devtest("node", "add", "--cloud", str(file))
+    assert done.returncode == 0
+    assert set(done.stdout.replace(",", "").split()) == {f"{FAKES}:", *FAKE_HOSTS}
+    return FAKES
+
+
+def test_fake_computes_are_hosts_like_others(undercloud: Workspace, fakes: str) -> None:
+    connection = guests.connect(undercloud)
+    spec = nodes.find(undercloud, fakes).spec
+    image = connection.image.create_image(
+        name="fake",
+        data=b"\0" * 512,
+        disk_format="raw",
+        container_format="bare",
+        hypervisor_type="fake",
+    )
+
+    def boot(name: str) -> set[str]:
+        ids = guests.boot(connection, name, image.id, count=4)
+        servers = guests.settled(connection, ids, 120)
+        guests.delete(connection, ids)
+        assert {each.status for each in servers} == {"ACTIVE"}
+        return {each.compute_host for each in servers}
+
+    def children() -> list[str]:
+        unit = "nova-compute-fake.service"
+        main = container.inside(spec, "systemctl", "show", "--property=MainPID", "--value", unit)
+        return container.inside(spec, "pgrep", "--parent", main.strip()).split()
+
+    try:
+        assert boot("fake") <= FAKE_HOSTS
+        # One that ends is started again, beside the other.
+        victim, other = children()
+        container.inside(spec, "kill", "-KILL", victim)
+        guests.until("it is not back", 60, lambda: len(set(children()) - {victim, other}) == 1)
+        nodes.await_registered(connection, nodes.find(undercloud, fakes))
+        assert boot("again") <= FAKE_HOSTS
+    finally:
+        connection.image.delete_image(image)
