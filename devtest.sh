@@ -13,6 +13,13 @@
 set -eu -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+case ${1:-} in
+    -h | --help)
+        [ ! -x .venv/bin/devtest ] || exec .venv/bin/devtest --help
+        sed -n '3,12s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+esac
 if [ "$(id -u)" -ne 0 ]; then
     echo "error: devtest.sh needs root: it mounts, makes namespaces and builds images" >&2
     echo "hint: sudo $0 $*" >&2

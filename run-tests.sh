@@ -4,18 +4,21 @@
 #
 #   --unit   the fast part alone: lint, types and unit tests, in under two minutes, without root
 #
-# Installs what it needs first (distribution packages as root, Python packages into .venv) and says so.
+# Installs what it needs first (distribution packages as root, fewer for --unit; Python packages into .venv) and
+# says so.
 set -eu -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 stages=(lint types unit functional)
+profile='test'
 case ${1:-} in
     -h | --help)
-        sed -n '3,7s/^# \{0,1\}//p' "$0"
+        sed -n '3,8s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     --unit)
         stages=(lint types unit)
+        profile=unit
         shift
         ;;
     --) ;;
@@ -28,7 +31,7 @@ case ${1:-} in
 esac
 [ "${1:-}" != -- ] || shift
 
-tools/bootstrap.sh test
+tools/bootstrap.sh "$profile"
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
 for stage in "${stages[@]}"; do

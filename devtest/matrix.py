@@ -105,6 +105,8 @@ def _zuul() -> str:
     parent: base
     run: .zuul/devtest.yaml
     post-run: .zuul/logs.yaml
+    vars:
+      devtest_state: "{{{{ ansible_user_dir }}}}/altostratus"
     nodeset:
       nodes:
         - name: node

@@ -46,11 +46,17 @@ def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]
     At most ``jobs`` images are built at the same time. The failure of one does not stop the others;
     AltostratusError then names all that failed. Whatever stops us leaves no process behind.
     """
-    workdir.sweep(job.cache.work)
+    sweep(job.cache)
     bases = [(step.recipe.name, _base_task(step, job)) for step in plan if not step.image]
     images = [(s.recipe.name, _image_task(s, s.image, job)) for s in plan if s.image]
     _in_parallel(bases, job, jobs)
     return _in_parallel(images, job, jobs)
+
+
+def sweep(cache: Cache) -> None:
+    """Remove what builds that were killed left in the cache."""
+    workdir.sweep(cache.work)
+    downloads.sweep(cache.downloads)
 
 
 def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:

@@ -9,13 +9,17 @@ with hard links to the pool. apt checks size and digest of every file that it fi
 import contextlib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagebuild import files
+from imagebuild import files, workdir
 
 # Where diskimage-builder's element dpkg (root.d/50-shared-apt-cache) looks below DIB_IMAGE_CACHE.
 ARCHIVES = Path("apt/debian")
+
+# Wheels on their way to DIRECTORY/WHAT-KEY, see extra-data.d of wheelhouse and os-config-agents.
+_PARTIAL = re.compile(r"-[0-9a-f]{16}\.\w{6}")
 
 
 @contextlib.contextmanager
@@ -37,6 +41,18 @@ def download_slot(parent: Path) -> Iterator[Path]:
             _link_all(archives, pool)
             with files.lock(parent / ".lock"):
                 _drop_superseded(pool)
+
+
+def sweep(parent: Path) -> list[Path]:
+    """Remove the half-done downloads of wheels that killed builds left; return what was removed."""
+    removed = []
+    for slot in sorted(parent.glob("slot-*")):
+        with contextlib.suppress(BlockingIOError), files.lock(slot / ".lock", blocking=False):
+            for path in sorted(slot.glob("*/*")):
+                if _PARTIAL.fullmatch(path.name[-24:]):
+                    workdir.remove(path)
+                    removed.append(path)
+    return removed
 
 
 @contextlib.contextmanager

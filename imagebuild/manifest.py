@@ -42,7 +42,8 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a manifest of build-images: {error!r}") from error
     if problems:
-        raise InputError(f"{path} is not a manifest of build-images: {'; '.join(problems)}")
+        message = f"{path} is not a manifest of build-images: {'; '.join(problems)}"
+        raise InputError(message, "build-images writes one; image files can be given by name")
     return {record["name"]: record for record in records}
 
 

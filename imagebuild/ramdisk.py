@@ -23,7 +23,6 @@ from imagebuild import (
     packages,
     process,
     recipes,
-    workdir,
 )
 from imagebuild.builder import Job
 from imagebuild.cache import IMAGES, Cache, Entry, unchanged
@@ -76,7 +75,7 @@ def make_plan(release: str, cache: Cache, directory: Path, force: bool = False) 
 
 def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
     """Do the steps of make_plan and return the manifest records of both files."""
-    workdir.sweep(job.cache.work)
+    builder.sweep(job.cache)
     *bases, step = plan
     for base in bases:
         builder.ensure_base(base, job)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # bootstrap.sh [PROFILE]: install what this checkout needs, and nothing twice.
 #
-# Distribution packages come from bindep.txt (those marked with PROFILE only when it is given), Python
-# packages from pyproject.toml, pinned by constraints.txt, into .venv. Says what it installs before it does.
+# Distribution packages come from bindep.txt (PROFILE, as bindep has it: test or unit), Python packages
+# from pyproject.toml, pinned by constraints.txt, into .venv. Says what it installs before it does.
 set -eu -o pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 profile=${1:-}
@@ -11,17 +11,19 @@ python=${PYTHON:-python3}
 cd "$top"
 
 wanted() {
-    sed -e '/^#/d' -e '/^$/d' bindep.txt | while read -r name selector; do
-        case $selector in
-            *test*) [ "$profile" = test ] || continue ;;
+    sed -e '/^#/d' -e '/^$/d' bindep.txt | tr -d '[]' | while read -r name _ profiles; do
+        case " $profiles " in
+            *" !${profile:-none} "*) continue ;;
+            '  ' | *" $profile "* | *' !'*) echo "$name" ;;
         esac
-        echo "$name"
     done
 }
 
 log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 failed() {
     tail -n 20 "$log" >&2
+    trap - EXIT
     echo "error: $1 failed; the whole log is in $log" >&2
     exit 1
 }
@@ -52,4 +54,3 @@ if [ "$(cat .venv/.bootstrap 2>/dev/null)" != "$wish" ]; then
     } >"$log" 2>&1 || failed pip
     echo "$wish" > .venv/.bootstrap
 fi
-rm -f "$log"

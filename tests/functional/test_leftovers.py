@@ -2,6 +2,7 @@
 """``devtest destroy`` leaves nothing behind outside the cache, whatever happened before."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,16 @@ def test_destroy_after_a_run_was_killed(
     time.sleep(seconds)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    assert devtest("destroy").returncode == 0
+    nothing_left(before, state)
+
+
+def test_destroy_where_the_state_was_removed_by_hand(
+    before: snapshot.Snapshot, state: Workspace
+) -> None:
+    assert devtest("build").returncode == 0
+    assert devtest("undercloud", "start").returncode == 0
+    shutil.rmtree(state.state)
     assert devtest("destroy").returncode == 0
     nothing_left(before, state)
 

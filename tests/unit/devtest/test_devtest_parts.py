@@ -114,12 +114,16 @@ def test_a_process_that_stays_is_named(
 ) -> None:
     monkeypatch.setattr(commands, "TOLD_AFTER", 0.0)
     monkeypatch.setattr(commands, "ORPHAN_TIMEOUT", 0.1)
-    sleeping = [sys.executable, "-c", "input()"]
+    # What it prints says that /proc shows its arguments.
+    waiting = [sys.executable, "-c", "print(flush=True); input()"]
     paths = [f"{workspace.state}2/x", f"{workspace.state}/x"]
     others, ours = (
-        subprocess.Popen([*sleeping, path], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        subprocess.Popen([*waiting, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for path in paths
     )
+    for each in (others, ours):
+        assert each.stdout
+        each.stdout.readline()
     with others, ours:
         with pytest.raises(
             AltostratusError, match=f"process {ours.pid} is still at work"
@@ -127,7 +131,7 @@ def test_a_process_that_stays_is_named(
             commands._await_orphans(workspace, Progress())
         assert f"kill {ours.pid}" in str(caught.value.hint)
         assert f"waiting for process {ours.pid} to end" in capsys.readouterr().err
-        ours.communicate()
+        ours.communicate("\n")
         commands._await_orphans(workspace, Progress())
 
 

@@ -48,6 +48,22 @@ def test_tox() -> None:
     )
 
 
+def test_playbooks_agree_where_the_state_is() -> None:
+    plays = [
+        yaml.safe_load((matrix.TOP / ".zuul" / name).read_text())[0]
+        for name in ("devtest.yaml", "logs.yaml")
+    ]
+    tasks = [task for play in plays for task in play["tasks"] if "environment" in task]
+    assert [task["environment"] for task in tasks] == [
+        {"ALTOSTRATUS_STATE": "{{ devtest_state }}"}
+    ] * 2
+    jobs = {
+        one["job"]["name"]: one["job"] for one in yaml.safe_load(matrix._zuul()) if "job" in one
+    }
+    assert "devtest_state" in jobs["altostratus-devtest"]["vars"]
+    assert "/root/" not in (matrix.TOP / ".zuul/logs.yaml").read_text()
+
+
 def test_zuul() -> None:
     content = yaml.safe_load((matrix.TOP / ".zuul.yaml").read_text())
     jobs = {one["job"]["name"]: one["job"] for one in content if "job" in one}

@@ -14,18 +14,21 @@ import snapshot
 
 from devtest import processes
 
-SLEEP = (sys.executable, "-c", "import time; time.sleep(1000)")
+# What it prints says that /proc shows its arguments.
+SLEEP = (sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(1000)")
 
 
 @contextmanager
 def orphan(*arguments: str, **environment: str) -> Iterator[int]:
     """A process whose parent has ended; gives its pid."""
-    command = ["sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh", *SLEEP, *arguments]
-    told = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    command = ["sh", "-c", '"$@" &', "sh", *SLEEP, *arguments]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout
+        pid = int(shell.stdout.readline())
     try:
-        yield int(told.stdout)
+        yield pid
     finally:
-        processes.kill([int(told.stdout)])
+        processes.kill([pid])
 
 
 def found(mark: str, *among: int) -> set[int]:
@@ -46,8 +49,10 @@ def test_others_at_work_do_not_count(tmp_path: Path) -> None:
 
 
 def test_who_runs_the_tests_does_not_count(tmp_path: Path) -> None:
-    child = subprocess.Popen([*SLEEP, str(tmp_path)])
+    child = subprocess.Popen([*SLEEP, str(tmp_path)], stdout=subprocess.PIPE)
     try:
+        assert child.stdout
+        child.stdout.readline()
         assert found(str(tmp_path), os.getpid(), child.pid) == set()
     finally:
         child.kill()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.downloads import ARCHIVES, download_slot
+from imagebuild.downloads import ARCHIVES, download_slot, sweep
 
 
 def names(directory: Path) -> set[str]:
@@ -32,3 +32,21 @@ def test_pool_keeps_the_youngest_version_of_each_architecture(tmp_path: Path) ->
             (slot / ARCHIVES / f"{name}.deb").write_text(name)
             os.utime(slot / ARCHIVES / f"{name}.deb", (age, age))
     assert names(tmp_path / "pool") == {"a_1_arm64.deb", "b_1_all.deb", "a_2_amd64.deb"}
+
+
+def test_half_done_wheels_of_the_dead_are_swept(tmp_path: Path) -> None:
+    key = "0123456789abcdef"
+    names = (f"wheelhouse/ipa-3.11-x86_64-{key}", f"os-config-agents/3.11-x86_64-{key}")
+    done, partial = [], []
+    with download_slot(tmp_path) as one, download_slot(tmp_path) as two:
+        for slot in (one, two):
+            done += [slot / name for name in names]
+            partial += [slot / f"{name}.a1B2c3" for name in names]
+        for path in (*done, *partial):
+            path.mkdir(parents=True)
+            (path / "a.whl").touch()
+    with download_slot(tmp_path):
+        assert sorted(sweep(tmp_path)) == sorted(partial[2:])
+    assert sorted(sweep(tmp_path)) == sorted(partial[:2])
+    assert all((path / "a.whl").exists() for path in done)
+    assert sweep(tmp_path) == sweep(tmp_path / "none") == []
