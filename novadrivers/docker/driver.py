@@ -5,7 +5,6 @@ Arguments, results and exceptions are those of ``nova.virt.driver.ComputeDriver`
 methods' signatures with three releases of Nova.
 """
 
-import shutil
 from typing import Any
 
 import nova.conf
@@ -18,9 +17,9 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 
 from novadrivers import metadata
-from novadrivers.docker import compat, containers, inventory, ports, specs, vifs
-from novadrivers.docker.errors import NoContainer, UnusableImage, UnusablePort
-from novadrivers.docker.failures import translated
+from novadrivers.docker import compat, containers, files, inventory, ports, specs, vifs
+from novadrivers.docker.errors import NoContainer, UnusableImage
+from novadrivers.docker.failures import plugging, translated
 from novadrivers.docker.host import DockerHost
 from novadrivers.docker.snapshots import exported
 from novadrivers.patience import patient
@@ -99,7 +98,15 @@ class DockerDriver(DockerHost):
         if destroy_vifs:
             self.unplug_vifs(instance, network_info)
         if destroy_disks:
-            shutil.rmtree(specs.directory(CONF, instance.uuid), ignore_errors=True)
+            self.delete_instance_files(instance)
+
+    def delete_instance_files(self, instance: Any) -> bool:
+        """Remove the config drive, which holds secrets; return whether it is gone.
+
+        Nova calls it for each deleted instance until it is (ComputeManager._run_pending_deletes):
+        the process that deleted it may have been killed between the containers and the files.
+        """
+        return files.remove(specs.directory(CONF, instance.uuid))
 
     @translated
     def power_on(
@@ -164,7 +171,12 @@ class DockerDriver(DockerHost):
         return self._containers.console(instance.uuid)
 
     def get_device_name_for_instance(self, instance: Any, bdms: Any, block_device_obj: Any) -> str:
-        """Refuse a volume where the API still waits: the caller gets 400 with the reason."""
+        """Refuse a volume where the API still waits: the caller gets 400 with the reason.
+
+        Nova asks before it records the volume (ComputeManager.reserve_block_device_name). Until
+        2025.1 its API waits for that (compute.api.API._create_volume_bdm), in 2026.2 only where its
+        caller wants the device's name (API.attach_volume, needs_device_returned).
+        """
         raise exception.InvalidInput(reason="docker instances have no volumes")
 
     @translated
@@ -203,6 +215,8 @@ class DockerDriver(DockerHost):
 
     # Network
 
+    @patient(exception.HypervisorUnavailable)
+    @plugging
     @translated
     def plug_vifs(self, instance: Any, network_info: Any) -> None:
         """Put the instance's ports in place, where it has any container."""
@@ -210,9 +224,6 @@ class DockerDriver(DockerHost):
             self._plug(instance, network_info)
         except NoContainer:
             LOG.info("No container to plug the ports into", instance=instance)
-        except UnusablePort as error:
-            # What Nova expects when it starts: that instance is in error, the others go on.
-            raise exception.VirtualInterfacePlugException(str(error)) from error
 
     def unplug_vifs(self, instance: Any, network_info: Any) -> None:
         """Remove the instance's ports; one that cannot be removed does not keep the others."""

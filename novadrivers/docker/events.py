@@ -8,6 +8,7 @@ that comes late, twice or never does no harm.
 import enum
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ from novadrivers.docker.errors import NoContainer
 LOG = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 5
+LOOKS = 3
+LOOK_AGAIN_SECONDS = 30
+"""How often, and after what time, an instance is looked at that could not be helped."""
 SETTLE_SECONDS = 1
 """From an init's end to the look at its sandbox: a daemon's end takes both in that time."""
 SHUTDOWN_SECONDS = 20
@@ -70,12 +74,18 @@ class Watcher:
         self._stopping.set()
 
     def restart_rebooted(self) -> None:
-        """Start instances whose reboot inside nobody saw; what else is down is Nova's to decide."""
+        """Start instances whose reboot inside nobody saw; what else is down is Nova's to decide.
+
+        One that cannot be started keeps no other from it, nor nova-compute from its own start.
+        """
         for uuid in self._instances.list():
-            state = self._instances.state(uuid)
-            if self._rebooted(state) and self._has_network(uuid):
-                LOG.info("The instance %s rebooted while nova-compute was down", uuid)
-                self._instances.start(uuid)
+            try:
+                state = self._instances.state(uuid)
+                if self._rebooted(state) and self._has_network(uuid):
+                    LOG.info("The instance %s rebooted while nobody looked", uuid)
+                    self._instances.start(uuid)
+            except Exception:
+                LOG.exception("Cannot start the instance %s, which rebooted", uuid)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Act on one event of the daemon."""
@@ -112,15 +122,12 @@ class Watcher:
             LOG.debug("The instance %s is being deleted", uuid)
 
     def _run(self) -> None:
-        known = True
+        # When nova-compute starts, Nova itself looks at what is down.
+        look = self.restart_rebooted
         while not self._stopping.is_set():
             try:
                 events = self._follow()
-                if not known:
-                    LOG.info("The docker daemon answers again")
-                    for uuid in self._instances.list():
-                        self.settle(uuid)
-                known = True
+                look()
                 for event in events:
                     if self._stopping.is_set():
                         return
@@ -129,29 +136,43 @@ class Watcher:
             except Exception:
                 # A thread that died would leave every later reboot inside an instance unseen.
                 LOG.exception("Cannot follow the docker daemon")
-            known = False
+            look = self._look_at_all
             self._stopping.wait(RECONNECT_SECONDS)
 
     def _follow(self) -> Any:
+        """Return the events from now on.
+
+        The daemon answers before it collects them, so it is asked for those since now; what was
+        before is seen by a look after the answer.
+        """
         labels = [
             f"{containers.HOST}={self._host}",
             f"{containers.ROLE}={containers.INSTANCE}",
         ]
-        return self._connect().events(decode=True, filters={"type": "container", "label": labels})
+        return self._connect().events(
+            since=int(time.time()), decode=True, filters={"type": "container", "label": labels}
+        )
 
-    def _later(self, seconds: float, uuid: str, patience: float) -> None:
-        timer = threading.Timer(seconds, self._settle_logged, (uuid, patience))
-        timer.daemon = True
-        timer.start()
+    def _look_at_all(self) -> None:
+        LOG.info("The docker daemon answers again")
+        for uuid in self._instances.list():
+            self._look(uuid)
 
-    def _settle_logged(self, uuid: str, patience: float) -> None:
+    def _look(self, uuid: str, patience: float = 0, looks: int = LOOKS) -> None:
+        """Settle an instance; where that fails the others go on, and it is tried again."""
         if self._stopping.is_set():
             return
         try:
             self.settle(uuid, patience)
         except Exception:
-            # The daemon is gone: the look after it came back sees the same.
-            LOG.warning("Cannot tell the state of instance %s", uuid, exc_info=True)
+            LOG.exception("Cannot tell or mend the state of instance %s", uuid)
+            if looks > 1:
+                self._later(LOOK_AGAIN_SECONDS, uuid, 0, looks - 1)
+
+    def _later(self, seconds: float, uuid: str, patience: float, looks: int = LOOKS) -> None:
+        timer = threading.Timer(seconds, self._look, (uuid, patience, looks))
+        timer.daemon = True
+        timer.start()
 
     def _has_network(self, uuid: str) -> bool:
         return self._instances.state(uuid, containers.SANDBOX).running

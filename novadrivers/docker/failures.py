@@ -9,6 +9,7 @@ import os_vif.exception
 import requests
 from docker import errors as docker_errors
 from nova import exception
+from oslo_concurrency import processutils
 
 from novadrivers.docker import errors
 
@@ -19,10 +20,12 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def translated(method: Method) -> Method:
-    """Make a driver's method raise Nova's exceptions only.
+    """Make a driver's method raise errors of docker, of commands and of this package as Nova's.
 
-    InvalidInput and ImageUnacceptable end a build at once and their text is the server's fault;
-    after any other exception Nova tries the next host, and the text is in this node's log alone.
+    InvalidInput, ImageUnacceptable and FlavorDiskTooSmall end a build at once and their text is the
+    server's fault; after most others Nova tries the next host, and the text is in this node's log
+    alone (ComputeManager._build_and_run_instance). ComputeManager._attach_interface gives a port
+    back only after a NovaException.
     """
 
     @functools.wraps(method)
@@ -46,5 +49,27 @@ def translated(method: Method) -> Method:
             raise exception.NovaException(reason) from error
         except (docker_errors.DockerException, requests.exceptions.RequestException) as error:
             raise exception.HypervisorUnavailable(f"docker does not answer: {error}") from error
+        except (processutils.ProcessExecutionError, OSError) as error:
+            raise exception.NovaException(str(error)) from error
 
     return translate  # type: ignore[return-value]
+
+
+def plugging(method: Method) -> Method:
+    """Make a driver's method raise what Nova takes for the fault of one instance.
+
+    nova-compute plugs the ports of each instance when it starts and ends at whatever is not a
+    VirtualInterfacePlugException (ComputeManager._init_instance), which puts that instance into
+    ERROR. A daemon that is away is not an instance's fault.
+    """
+
+    @functools.wraps(method)
+    def plug(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except exception.HypervisorUnavailable:
+            raise
+        except Exception as error:
+            raise exception.VirtualInterfacePlugException(str(error)) from error
+
+    return plug  # type: ignore[return-value]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import nova.conf
+from docker import errors
 from nova import context as nova_context
 from nova import exception, objects
 from nova.compute import power_state, vm_states
@@ -106,8 +107,16 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
     @patient(exception.HypervisorUnavailable)
     @translated
     def get_info(self, instance: Any, use_cache: bool = True) -> Any:
-        """Return the instance's power state."""
-        state = self._containers.state(instance.uuid)
+        """Return the instance's power state, NOSTATE where the daemon cannot tell that of this one.
+
+        Nova ignores NOSTATE (ComputeManager._sync_instance_power_state). Any exception but
+        InstanceNotFound would end its start, and so that of all others (_init_instance).
+        """
+        try:
+            state = self._containers.state(instance.uuid)
+        except errors.APIError:
+            LOG.exception("Cannot tell the state", instance=instance)
+            return hardware.InstanceInfo(state=power_state.NOSTATE)
         power = power_state.RUNNING if state.running else power_state.SHUTDOWN
         if state.paused:
             power = power_state.PAUSED
@@ -166,7 +175,8 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
 
     @translated
     def manage_image_cache(self, context: Any, all_instances: Any) -> None:
-        """Remove images that no instance uses and that are old enough."""
+        """Remove images that no instance uses and that are old enough, and lost snapshots."""
+        self._images.drop_snapshots()
         if CONF.image_cache.remove_unused_base_images:
             used = {instance.image_ref for instance in all_instances}
             age = CONF.image_cache.remove_unused_original_minimum_age_seconds

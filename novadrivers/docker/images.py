@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Glance's images in the daemon's store: a cache keyed by Glance's id, which is for ever.
 
-An image is in the cache when it has the tag ``nova-glance/<Glance id>:latest``. When it was last
-asked for is the time of a file of that name in the cache's directory: Docker keeps no such time for
-images.
+An image is in the cache when it has the tag ``nova-glance/<Glance id>:latest``. The daemon gets it
+with that name in its archive and no other: whoever dies meanwhile, it is there whole or not at all,
+and the names that its maker gave it are free for others. When it was last asked for is the time of
+a file of that name in the cache's directory: Docker keeps no such time for images.
 """
 
 import contextlib
@@ -25,8 +26,8 @@ LOG = logging.getLogger(__name__)
 REPOSITORY = "nova-glance"
 SNAPSHOTS = "nova-snapshot"
 """Repository of images that exist only while a snapshot is uploaded."""
-LOADED = ("Loaded image ID: ", "Loaded image: ")
-"""How docker and podman name what they loaded."""
+REGISTRY = "docker.io"
+"""What docker leaves out of a name and podman wants in it, unless it is to choose one itself."""
 
 
 def tag(glance_id: str, repository: str = REPOSITORY) -> str:
@@ -34,11 +35,21 @@ def tag(glance_id: str, repository: str = REPOSITORY) -> str:
     return f"{repository}/{glance_id}:latest"
 
 
+def full_tag(glance_id: str, repository: str = REPOSITORY) -> str:
+    """Return the same name as one that docker and podman understand alike in an archive."""
+    return f"{REGISTRY}/{tag(glance_id, repository)}"
+
+
+def snapshot_file(directory: Path, name: str) -> Path:
+    """Return the file of the snapshot ``name``, which is there from before its image to the end."""
+    return directory / f"snapshot-{name}.tar"
+
+
 def names(api: Any, repository: str) -> list[str]:
     """Return the last parts of the names ``repository/name:latest`` that the daemon has."""
     found = api.images(filters={"reference": f"*{repository}/*"})
     tags = [each for image in found for each in image["RepoTags"] or ()]
-    # podman puts a registry before: docker.io/nova-glance/<id>:latest
+    # podman says docker.io/nova-glance/<id>:latest
     return [
         each.rsplit("/", 1)[1].partition(":")[0] for each in tags if f"/{repository}/" in f"/{each}"
     ]
@@ -86,27 +97,44 @@ class ImageCache:
         """
         removed = []
         for glance_id in names(self._api, REPOSITORY):
-            if glance_id in used or self._age(glance_id) < minimum_age:
-                continue
             with lockutils.lock(f"docker-image-{glance_id}"):
-                try:
-                    self._api.remove_image(tag(glance_id))
-                except errors.NotFound:
-                    pass
-                except errors.APIError as error:
-                    LOG.warning("The image %s stays in the cache: %s", glance_id, error.explanation)
+                # Under the lock: one that was just given to an instance is young.
+                if glance_id in used or self._age(glance_id) < minimum_age:
                     continue
-                self._stamp(glance_id).unlink(missing_ok=True)
-                removed.append(glance_id)
+                if self._remove(tag(glance_id)):
+                    self._stamp(glance_id).unlink(missing_ok=True)
+                    removed.append(glance_id)
         return removed
 
     def clean(self) -> None:
-        """Remove what a killed process left: downloads, images of snapshots."""
+        """Remove what a killed process left: downloads, images of snapshots.
+
+        An image that cannot be removed does not keep the driver from its work.
+        """
         self._directory.mkdir(parents=True, exist_ok=True)
         for path in self._directory.glob("*.tar"):
             path.unlink()
+        self.drop_snapshots()
+
+    def drop_snapshots(self) -> None:
+        """Remove the images of snapshots that nobody is making.
+
+        The daemon finishes one whose process was killed, perhaps after the next one's start.
+        """
         for name in names(self._api, SNAPSHOTS):
-            self._api.remove_image(tag(name, SNAPSHOTS))
+            if not snapshot_file(self._directory, name).exists():
+                self._remove(tag(name, SNAPSHOTS))
+
+    def _remove(self, name: str) -> bool:
+        """Remove an image's name, and the image with its last one; return whether it is gone."""
+        try:
+            self._api.remove_image(name)
+        except errors.NotFound:
+            pass
+        except errors.APIError as error:
+            LOG.warning("The image %s stays: %s", name, error.explanation)
+            return False
+        return True
 
     def _load(self, glance_id: str, fetch: Callable[[Path], None]) -> str:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -115,13 +143,12 @@ class ImageCache:
             fetch(path)
             content = archive.read(path)
             self._check(content)
-            # One at a time: the names in an archive are free between the check and the removal.
-            with lockutils.lock("docker-load"), self._foreign_tags(content):
-                loaded = self._import(path)
-                self._api.tag(loaded, f"{REPOSITORY}/{glance_id}", "latest")
+            self._import(content.named(full_tag(glance_id)))
         finally:
             path.unlink(missing_ok=True)
-        image_id: str = self._api.inspect_image(tag(glance_id))["Id"]
+        image_id = self.find(glance_id)
+        if image_id is None:
+            raise UnusableImage("docker loaded no image from it")
         LOG.info("Loaded the image %s as %s", glance_id, image_id)
         return image_id
 
@@ -132,40 +159,13 @@ class ImageCache:
             raise UnusableImage(
                 f"it is for {content.architecture}; this node is {self._architecture}"
             )
-        for name in content.tags:
-            if {REPOSITORY, SNAPSHOTS} & set(name.split("/")[:-1]):
-                raise UnusableImage(f"it brings the tag {name}, which is reserved for this driver")
 
-    @contextlib.contextmanager
-    def _foreign_tags(self, content: archive.Archive) -> Iterator[None]:
-        """Keep an archive's own names from outliving its load, and from taking others' images."""
-        new = []
-        for name in content.tags:
-            try:
-                owner = self._api.inspect_image(name)["Id"]
-            except errors.NotFound:
-                new.append(name)
-                continue
-            if owner != content.image_id:
-                raise UnusableImage(
-                    f"it brings the tag {name}, which another image on this node has"
-                )
-        yield
-        for name in new:
-            with contextlib.suppress(errors.NotFound):
-                self._api.remove_image(name, noprune=True)
-
-    def _import(self, path: Path) -> str:
-        """Give the daemon the archive at ``path`` and return the name of the loaded image."""
-        with path.open("rb") as file:
-            for line in self._api.load_image(file):
-                if "error" in line:
-                    raise UnusableImage(f"docker refuses it: {line['error'].strip()}")
-                for mark in LOADED:
-                    _, found, name = line.get("stream", "").partition(mark)
-                    if found:
-                        return str(name.split()[0])
-        raise UnusableImage("docker loaded no image from it")
+    def _import(self, content: Iterator[bytes]) -> None:
+        for line in self._api.load_image(content):
+            # In the stream, or in the answer of a daemon that did not even begin.
+            reason = line.get("error") or line.get("message")
+            if reason:
+                raise UnusableImage(f"docker refuses it: {reason.strip()}")
 
     def _stamp(self, glance_id: str) -> Path:
         return self._directory / f"{glance_id}.used"

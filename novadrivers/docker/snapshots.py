@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from docker import errors
 
-from novadrivers.docker.images import SNAPSHOTS, tag
+from novadrivers.docker.images import REGISTRY, SNAPSHOTS, snapshot_file, tag
 
 
 @contextlib.contextmanager
@@ -16,14 +16,15 @@ def exported(api: Any, container: str, name: str, directory: Path) -> Iterator[I
     """Give the file of a docker archive of ``container``, which stands still while it is made.
 
     The archive lies in ``directory`` and the image has the tag ``name`` for the time of the block;
-    ImageCache.clean removes both where the process was killed.
+    ImageCache removes both where the process was killed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"snapshot-{name}.tar"
+    path = snapshot_file(directory, name)
     try:
-        image_id = api.commit(container)["Id"]
-        # Named by another call: podman's commit would put it into another registry than tag does.
-        api.tag(image_id, f"{SNAPSHOTS}/{name}", "latest")
+        path.touch()
+        # One call, which the daemon finishes when nobody waits for it any more: an image without a
+        # name would never be found.
+        image_id = api.commit(container, f"{REGISTRY}/{SNAPSHOTS}/{name}", "latest")["Id"]
         with path.open("wb") as file:
             # By its id: an archive saved by name brings that name to the daemon that loads it.
             for chunk in api.get_image(image_id):

@@ -29,11 +29,12 @@ def plug(instance: Any, vif: Any, pid: int, configure_ips: bool) -> None:
     device, mac = ports.device(vif), vif["address"].lower()
     name = present.get(mac) or commands.free_name(list(present.values()))
     interface = ports.interface(vif, name)
+    owner = os_vif_util.nova_to_osvif_instance(instance)
     new = mac not in present or not links.exists(device)
-    if new:
-        links.create(pid, device, name, mac, interface.mtu)
     try:
-        os_vif.plug(port, os_vif_util.nova_to_osvif_instance(instance))
+        if new:
+            links.create(pid, device, name, mac, interface.mtu)
+        os_vif.plug(port, owner)
         if _is_bridge(port):
             links.enslave(device, port.bridge_name)
         if configure_ips:
@@ -41,8 +42,17 @@ def plug(instance: Any, vif: Any, pid: int, configure_ips: bool) -> None:
     except BaseException:
         # A running instance keeps the port that it has.
         if new:
-            links.delete(device)
+            _undo(port, owner, device)
         raise
+
+
+def _undo(port: Any, owner: Any, device: str) -> None:
+    """Take back what of a plug was done; why it failed is what its caller must hear."""
+    for step, arguments in ((os_vif.unplug, (port, owner)), (links.delete, (device,))):
+        try:
+            step(*arguments)
+        except Exception:
+            LOG.exception("Cannot take back the port on %s", device)
 
 
 def unplug(instance: Any, vif: Any) -> None:

@@ -14,7 +14,17 @@ from devtest.workspace import Workspace
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-ON_NODE = ("running", "shutoff", "container", "mount", "port", "link", "namespace", "directory")
+ON_NODE = (
+    "running",
+    "shutoff",
+    "container",
+    "image",
+    "mount",
+    "port",
+    "link",
+    "namespace",
+    "directory",
+)
 # One shell for all: each line is "KIND WHAT". Absent hypervisors say nothing.
 LOOK = r"""
 for type in lxc kvm; do
@@ -30,6 +40,7 @@ for type in lxc kvm; do
 done
 if systemctl -q is-active docker.service; then
     docker ps --all --format "container {{.Names}}"
+    docker images --no-trunc --format "image {{.Repository}}:{{.Tag}}@{{.ID}}"
     docker ps --format "running {{.Names}}" |
         sed -n 's/nova-\([^-]*-[^-]*-[^-]*-[^-]*-[^-]*\)$/\1/p'
 fi
@@ -47,6 +58,8 @@ class Reality:
     running: frozenset[str]
     shutoff: frozenset[str]
     container: frozenset[str]
+    image: frozenset[str]
+    """Docker's, but for those that it keeps for the next servers."""
     mount: frozenset[str]
     port: frozenset[str]
     link: frozenset[str]
@@ -83,9 +96,11 @@ def take(workspace: Workspace, connection: Connection) -> Reality:
         for each in machines
         if (each.provision_state, each.power_state) == ("active", "power on")
     }
+    kept = {f"nova-glance/{image.id}:latest" for image in connection.image.images()}
+    images = frozenset(name for name in seen["image"] if name.partition("@")[0] not in kept)
     ports = [p for p in connection.network.ports() if p.device_owner.startswith("compute:")]
     return Reality(
-        **{**seen, "running": seen["running"] | deployed},
+        **{**seen, "running": seen["running"] | deployed, "image": images},
         loop=frozenset(loops.attached(Path(spec.state, "data"))) | _deleted(),
         neutron=frozenset(port.id for port in ports),
         allocation=frozenset(_consumers(connection)),

@@ -279,7 +279,8 @@ class Refused:
     says: str
     container_format: str = "docker"
     images: int = 1
-    tags: tuple[str, ...] = ()
+    tags: tuple[Any, ...] = ()
+    """Names that the archive gives its image."""
     unpacked: int = 0
     """Bytes of zeros in the image's only file; the archive is compressed."""
 
@@ -287,9 +288,14 @@ class Refused:
 REFUSED = (
     Refused("format", "its container_format is bare, not docker", container_format="bare"),
     Refused("two", "the archive holds 2 images, not one", images=2),
-    Refused("tag", "nova-glance/x:latest, which is reserved", tags=("nova-glance/x:latest",)),
+    Refused("names", "RepoTags is [5]", tags=(5,)),
     # Nova's API compares the archive with the flavor, the driver what is in it.
-    Refused("disk", "Flavor's disk is too small for requested image", unpacked=5 * 2**30 // 4),
+    Refused(
+        "disk",
+        "Flavor's disk is too small for requested image",
+        tags=("somebody/disk:1",),
+        unpacked=5 * 2**30 // 4,
+    ),
 )
 
 
@@ -355,6 +361,8 @@ def test_what_cannot_be_an_instance_is_refused_with_the_reason(
     # Only what could be loaded is in the cache.
     cached = life.inside("docker", "images", "--quiet", f"nova-glance/{image.id}")
     assert bool(cached) == bool(refused.unpacked)
+    # Under no name of its maker's.
+    assert not any(life.inside("docker", "images", "--quiet", str(each)) for each in refused.tags)
     if cached:
         life.inside("docker", "rmi", f"nova-glance/{image.id}")
 

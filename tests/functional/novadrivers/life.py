@@ -43,6 +43,7 @@ from nova.virt import event as virtevent
 from oslo_utils import timeutils
 
 from novadrivers import compute
+from novadrivers.docker import engine
 from novadrivers.docker.images import names as image_names
 
 CONF = nova.conf.CONF
@@ -286,9 +287,11 @@ def refusals(cloud):
     flavor.extra_specs["quota:cpu_quota"] = "much"
     refused(exception.InvalidInput, "not a number")
     del flavor.extra_specs["quota:cpu_quota"]
-    memory, flavor.memory_mb = flavor.memory_mb, 4
-    refused(exception.InvalidInput, "inimum memory limit")
-    flavor.memory_mb = memory
+    if not engine.describe(cloud.driver._api).podman:
+        # It knows no least.
+        memory, flavor.memory_mb = flavor.memory_mb, 4
+        refused(exception.InvalidInput, "inimum memory limit")
+        flavor.memory_mb = memory
     nothing_left(cloud)
     try:
         cloud.driver.suspend(cloud.context, cloud.instance)
@@ -313,6 +316,7 @@ def interruptions(cloud):
             mock.patch(point, side_effect=Killed),
             mock.patch.object(cloud.driver, "cleanup"),
             mock.patch("novadrivers.docker.links.delete"),
+            mock.patch("os_vif.unplug"),
             contextlib.suppress(Killed),
         ):
             cloud.spawn()
@@ -323,7 +327,38 @@ def interruptions(cloud):
     step("killed at five points of a boot: the delete leaves nothing")
 
 
+def half_deleted(cloud):
+    """Killed between containers and files: Nova's periodic task removes the rest."""
+    cloud.spawn()
+    with mock.patch("novadrivers.docker.files.remove"):
+        cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
+    assert (Path(CONF.instances_path) / cloud.instance.uuid / "config-drive").exists()
+    assert cloud.driver.delete_instance_files(cloud.instance) is True
+    nothing_left(cloud)
+    step("killed between the containers and the files of a delete: the rest goes later")
+
+
+def broken_ports(cloud):
+    """A port that cannot be plugged leaves no device, and is what Nova can bear at its start."""
+    extra = cloud.make_vif(22)
+    for point in ("os_vif.plug", "novadrivers.docker.links.configure"):
+        with mock.patch(point, side_effect=OSError("no such bridge")):
+            try:
+                cloud.driver.plug_vifs(cloud.instance, [*cloud.network, extra])
+                raise AssertionError("plugged")
+            except exception.VirtualInterfacePlugException as caught:
+                assert "no such bridge" in str(caught), caught
+            assert extra["devname"] not in [name for _, name in socket.if_nameindex()]
+    cloud.driver.plug_vifs(cloud.instance, cloud.network)
+    cloud.healthy("after a port that could not be plugged")
+    step("ports that cannot be plugged: nothing of them stays, the instance goes on")
+
+
 def nothing_left(cloud):
+    # Besides the cache.
+    images = cloud.driver._api.images()
+    names = [name for image in images for name in image["RepoTags"] or ["<none>"]]
+    assert all("nova-glance/" in name for name in names), names
     assert cloud.driver.list_instance_uuids() == []
     assert cloud.network[0]["devname"] not in [name for _, name in socket.if_nameindex()]
     assert not (Path(CONF.instances_path) / cloud.instance.uuid).exists()
@@ -554,6 +589,8 @@ def main():
             "nova.virt.images.fetch": cloud.fetch,
             "nova.api.metadata.base._format_instance_mapping": lambda instance: {},
             "nova.network.security_group_api.get_instance_security_groups": lambda *args: [],
+            # No build was interrupted.
+            "nova.objects.InstanceList.get_by_host": lambda *args: [],
         }.items():
             stack.enter_context(mock.patch(target, side_effect=replacement))
         cloud.driver.init_host(CONF.host)
@@ -561,9 +598,10 @@ def main():
         try:
             refusals(cloud)
             interruptions(cloud)
+            half_deleted(cloud)
             cloud.virtapi.awaited.clear()
             boot(cloud)
-            for part in (power, inside, ports, losses, snapshot, cache):
+            for part in (power, inside, ports, broken_ports, losses, snapshot, cache):
                 part(cloud)
             if cloud.restart:
                 daemon(cloud)

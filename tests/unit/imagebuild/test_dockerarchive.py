@@ -58,8 +58,8 @@ def test_novas_driver_reads_it(root: Path, tmp_path: Path) -> None:
     files = written(root, tmp_path / "image.tar")
     described = archive.read(tmp_path / "image.tar")
     assert described.operating_system == "linux"
-    assert described.tags == ()
-    assert f"{described.image_id.removeprefix('sha256:')}.json" in files
+    assert described.configuration in files
+    assert described.layers == ("layer.tar",)
 
 
 def test_the_layer_is_the_root(root: Path, tmp_path: Path) -> None:

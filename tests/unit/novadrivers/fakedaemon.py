@@ -11,7 +11,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import docker
 from docker import errors
@@ -30,21 +30,34 @@ def api_error(status: int, text: str) -> errors.APIError:
     return errors.APIError(text, response=Response(status), explanation=text)
 
 
+def write_tar(path: Path, files: Mapping[str, bytes], mode: Any = "w") -> None:
+    """Write a tar file; ``mode`` is tarfile's."""
+    with tarfile.open(path, mode) as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
 def write_archive(
     path: Path,
     tags: Sequence[str] = (),
     images: int = 1,
     architecture: str = "amd64",
     system: str = "linux",
+    mode: str = "w",
 ) -> str:
-    """Write a docker archive without layers and return its image's id."""
+    """Write a docker archive with a layer of no meaning and return its image's id."""
     config = json.dumps({"architecture": architecture, "os": system, "path": path.name}).encode()
-    manifest = [{"Config": "c.json", "RepoTags": list(tags) or None, "Layers": []}] * images
-    with tarfile.open(path, "w") as tar:
-        for name, data in (("c.json", config), ("manifest.json", json.dumps(manifest).encode())):
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
+    entry = {"Config": "c.json", "RepoTags": list(tags) or None, "Layers": ["layer.tar"]}
+    files = {
+        "c.json": config,
+        "manifest.json": json.dumps([entry] * images).encode(),
+        "repositories": json.dumps({name: {} for name in tags}).encode(),
+        "index.json": b"{}",
+        "layer.tar": bytes(range(256)) * 9,
+    }
+    write_tar(path, files, mode)
     return f"sha256:{hashlib.sha256(config).hexdigest()}"
 
 
@@ -55,6 +68,8 @@ class FakeDaemon:
         self.tags: dict[str, str] = {}
         self.images_by_id: dict[str, dict[str, Any]] = {}
         self.made: dict[str, dict[str, Any]] = {}
+        self.loaded: dict[str, bytes] = {}
+        """Files of the last archive."""
         self.calls: list[tuple[Any, ...]] = []
         self.removal_conflicts = 0
 
@@ -69,17 +84,16 @@ class FakeDaemon:
             raise errors.ImageNotFound(name)
         return found
 
-    def load_image(self, file: IO[bytes]) -> Iterator[dict[str, str]]:
-        with tarfile.open(fileobj=file) as tar:
-            config, manifest = (tar.extractfile(n).read() for n in ("c.json", "manifest.json"))
+    def load_image(self, data: Iterator[bytes]) -> Iterator[dict[str, str]]:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(data))) as tar:
+            self.loaded = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
+        (entry,) = json.loads(self.loaded["manifest.json"])
+        config = self.loaded[entry["Config"]]
         identity = f"sha256:{hashlib.sha256(config).hexdigest()}"
         self.add_image(identity, len(config))
-        tags = json.loads(manifest)[0]["RepoTags"]
-        for tag in tags or ():
-            self.tags[tag] = identity
-            yield {"stream": f"Loaded image: {tag}\n"}
-        if not tags:
-            yield {"stream": f"Loaded image ID: {identity}\n"}
+        for name in entry["RepoTags"]:
+            self.tags[name.removeprefix("docker.io/")] = identity
+            yield {"stream": f"Loaded image: {name}\n"}
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         self.tags[f"{repository}:{tag}"] = self.inspect_image(image)["Id"]
@@ -88,17 +102,18 @@ class FakeDaemon:
         pattern = filters["reference"]
         return [{"RepoTags": [tag]} for tag in self.tags if fnmatch.fnmatch(tag, pattern)]
 
-    def remove_image(self, name: str, noprune: bool = False) -> None:
+    def remove_image(self, name: str) -> None:
         identity = self.inspect_image(name)["Id"]
         if any(each["image"] == identity for each in self.made.values()):
             raise api_error(409, "conflict: a container uses it")
         del self.tags[name]
-        if identity not in self.tags.values() and not noprune:
+        if identity not in self.tags.values():
             del self.images_by_id[identity]
 
-    def commit(self, container: str) -> dict[str, str]:
+    def commit(self, container: str, repository: str, tag: str) -> dict[str, str]:
         identity = f"sha256:{container}"
         self.add_image(identity)
+        self.tag(identity, repository.removeprefix("docker.io/"), tag)
         return {"Id": identity}
 
     def get_image(self, name: str) -> Iterator[bytes]:

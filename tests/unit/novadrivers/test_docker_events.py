@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
 from typing import Any
 
 import pytest
-from fakedaemon import FakeDaemon
+from fakedaemon import FakeDaemon, api_error
 from test_docker_containers import ENGINE, SETTINGS, SPEC
 
 from novadrivers.docker import containers, events
@@ -16,7 +17,7 @@ class Node:
     def __init__(self) -> None:
         self.daemon = FakeDaemon()
         self.daemon.add_image("sha256:i")
-        instances = Containers(self.daemon, ENGINE, SETTINGS)
+        instances = self.instances = Containers(self.daemon, ENGINE, SETTINGS)
         instances.create(SPEC, "sha256:i")
         instances.start_sandbox("u1")
         instances.start("u1")
@@ -126,29 +127,118 @@ def test_what_else_is_down_at_the_start_is_novas(node: Node, code: int, sandbox:
     assert not node.daemon.calls
 
 
+def follow(
+    node: Node, monkeypatch: pytest.MonkeyPatch, streams: list[Any], meanwhile: Any = None
+) -> list[Any]:
+    """Run the watcher while its daemon gives ``streams`` of events; return what it was asked for.
+
+    A stream that is an exception is a daemon that does not answer. ``meanwhile`` happens when the
+    first one begins.
+    """
+    monkeypatch.setattr(events, "RECONNECT_SECONDS", 0)
+    asked: list[Any] = []
+
+    def answer(**arguments: Any) -> Any:
+        asked.append(arguments)
+        if len(asked) == 1 and meanwhile:
+            meanwhile()
+        stream = streams[len(asked) - 1]
+        if isinstance(stream, Exception):
+            raise stream
+        return ended(stream, len(asked) == len(streams))
+
+    def ended(stream: Any, last: bool) -> Any:
+        yield from stream
+        if last:
+            node.watcher.stop()
+
+    node.daemon.events = answer  # type: ignore[attr-defined]
+    node.watcher._run()
+    return asked
+
+
 def test_lost_daemon_is_followed_again_and_all_instances_looked_at(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "RECONNECT_SECONDS", 0)
-    connections = []
-
-    def follow(**arguments: Any) -> Any:
-        connections.append(arguments["filters"])
-        if len(connections) == 1:
-            raise ConnectionError("gone")
-        if len(connections) == 3:
-            node.watcher.stop()
-        return iter(())
-
-    node.daemon.events = follow  # type: ignore[attr-defined]
     node.daemon.exit("nova-u1-net", 137)
     node.daemon.exit("nova-u1", 137)
-    node.watcher._run()
+    monkeypatch.setattr("time.time", lambda: 1000.9)
+    asked = follow(node, monkeypatch, [ConnectionError("gone"), [], []])
     assert node.recovered == ["u1", "u1"]
-    assert connections[0]["label"] == [
+    assert asked[0]["filters"]["label"] == [
         "org.openstack.nova.host=node-docker",
         "org.openstack.nova.role=instance",
     ]
+    assert asked[0]["since"] == 1000, "none is lost between the answer and the daemon's collecting"
+
+
+def test_reboot_between_the_start_and_the_first_events_is_seen(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow(node, monkeypatch, [[]], meanwhile=lambda: node.daemon.exit("nova-u1", 129))
+    assert node.daemon.calls == [("start", "nova-u1")]
+
+
+def test_stop_before_the_first_events_is_novas(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.daemon.exit("nova-u1-net", 137)
+    node.daemon.exit("nova-u1", 137)
+    follow(node, monkeypatch, [[]])
+    assert not node.recovered
+    assert not node.daemon.calls
+
+
+def add_second(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be u2 after u1, and u1 be one that the daemon cannot tell the state of."""
+    for spec in (dataclasses.replace(SPEC, uuid="u0"), dataclasses.replace(SPEC, uuid="u2")):
+        node.instances.create(spec, "sha256:i")
+        node.instances.start_sandbox(spec.uuid)
+        node.instances.start(spec.uuid)
+    node.daemon.calls.clear()
+    inspect = node.daemon.inspect_container
+
+    def broken(name: str) -> Any:
+        if name == "nova-u1":
+            raise api_error(500, "input/output error")
+        return inspect(name)
+
+    monkeypatch.setattr(node.daemon, "inspect_container", broken)
+
+
+def test_broken_instance_keeps_no_other_from_its_reboot(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_second(node, monkeypatch)
+    for name in ("u0", "u2"):
+        node.daemon.exit(f"nova-{name}", 129)
+    node.watcher.restart_rebooted()
+    assert node.daemon.calls == [("start", "nova-u0"), ("start", "nova-u2")]
+
+
+def test_broken_instance_keeps_no_other_from_its_recovery_nor_events_from_being_read(
+    node: Node, later: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_second(node, monkeypatch)
+    for name in ("u0", "u2"):
+        node.daemon.exit(f"nova-{name}", 137)
+        node.daemon.exit(f"nova-{name}-net", 137)
+    asked = follow(node, monkeypatch, [ConnectionError("gone"), [event("pause", "u2")]])
+    assert len(asked) == 2
+    assert node.recovered == ["u0", "u2"]
+    assert node.reported == [("u2", Change.PAUSED)]
+    assert later == [(events.LOOK_AGAIN_SECONDS, "u1", 0, events.LOOKS - 1)]
+
+
+def test_broken_instance_is_looked_at_again_and_then_given_up(
+    node: Node, later: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_second(node, monkeypatch)
+    node.watcher._look("u1")
+    looks = 1
+    while later:
+        _, *arguments = later.pop()
+        node.watcher._look(*arguments)
+        looks += 1
+    assert looks == events.LOOKS
 
 
 def test_stopped_watcher_acts_no_more(node: Node) -> None:
@@ -156,6 +246,6 @@ def test_stopped_watcher_acts_no_more(node: Node) -> None:
     node.daemon.exit("nova-u1", 129)
     node.watcher.stop()
     node.watcher._run()
-    node.watcher._settle_logged("u1", 0)
+    node.watcher._look("u1", 0)
     assert not node.reported
     assert not node.daemon.calls

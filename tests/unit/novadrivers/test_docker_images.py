@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import time
 from pathlib import Path
@@ -6,8 +7,9 @@ from typing import Any
 
 import pytest
 from fakedaemon import FakeDaemon, write_archive
+from oslo_concurrency import lockutils
 
-from novadrivers.docker import archive, snapshots
+from novadrivers.docker import snapshots
 from novadrivers.docker.errors import ImageTooBig, UnusableImage
 from novadrivers.docker.images import ImageCache, tag
 
@@ -35,14 +37,33 @@ def test_image_is_loaded_once_and_its_file_goes(
 ) -> None:
     loaded = cache.ensure("g1", fetch(tags=["demo/image:1"]))
     assert cache.ensure("g1", refuse_to_fetch) == loaded
-    assert daemon.tags == {tag("g1"): loaded}, "the archive's own tag is gone"
+    assert daemon.tags == {tag("g1"): loaded}, "not the archive's own name"
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["g1.used"]
 
 
-def test_image_without_tags_is_found_by_its_id(cache: ImageCache) -> None:
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_daemon_gets_the_archive_under_no_other_name(
+    daemon: FakeDaemon, cache: ImageCache, mode: str
+) -> None:
     assert cache.find("g1") is None
-    loaded = cache.ensure("g1", fetch())
+    loaded = cache.ensure("g1", fetch(tags=["demo/image:1", "nova-glance/g2:latest"], mode=mode))
     assert cache.find("g1") == loaded
+    assert list(daemon.loaded) == ["c.json", "layer.tar", "manifest.json"]
+    assert daemon.loaded["layer.tar"] == bytes(range(256)) * 9
+    assert json.loads(daemon.loaded["manifest.json"]) == [
+        {
+            "Config": "c.json",
+            "RepoTags": ["docker.io/nova-glance/g1:latest"],
+            "Layers": ["layer.tar"],
+        }
+    ]
+
+
+def test_other_images_keep_their_names(daemon: FakeDaemon, cache: ImageCache) -> None:
+    daemon.add_image("sha256:other")
+    daemon.tags["demo/image:1"] = "sha256:other"
+    cache.ensure("g1", fetch(tags=["demo/image:1"]))
+    assert daemon.tags["demo/image:1"] == "sha256:other"
 
 
 @pytest.mark.parametrize(
@@ -52,8 +73,6 @@ def test_image_without_tags_is_found_by_its_id(cache: ImageCache) -> None:
         ({"images": 0}, "holds 0 images"),
         ({"architecture": "arm64"}, "for arm64"),
         ({"system": "windows"}, "for windows"),
-        ({"tags": ["nova-glance/g2:latest"]}, "reserved"),
-        ({"tags": ["localhost/nova-snapshot/x:latest"]}, "reserved"),
     ],
 )
 def test_unusable_archives_are_refused_and_leave_nothing(
@@ -65,34 +84,16 @@ def test_unusable_archives_are_refused_and_leave_nothing(
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_tag_of_another_image_is_not_taken(daemon: FakeDaemon, cache: ImageCache) -> None:
-    daemon.add_image("sha256:other")
-    daemon.tags["demo/image:1"] = "sha256:other"
-    with pytest.raises(UnusableImage, match="another image on this node"):
-        cache.ensure("g1", fetch(tags=["demo/image:1"]))
-    assert daemon.tags == {"demo/image:1": "sha256:other"}
-
-
-def test_tag_that_the_image_has_already_stays(
-    daemon: FakeDaemon, cache: ImageCache, tmp_path: Path
-) -> None:
-    identity = write_archive(tmp_path / "g1.tar")
-    daemon.add_image(identity)
-    daemon.tags["demo/image:1"] = identity
-    cache.ensure("g1", fetch(tags=["demo/image:1"]))
-    assert set(daemon.tags) == {"demo/image:1", tag("g1")}
-
-
-@pytest.mark.parametrize("content", [b"", b"text", b"\x1f\x8b broken"])
-def test_other_files_are_no_archives(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "file").write_bytes(content)
-    with pytest.raises(UnusableImage, match="no docker archive"):
-        archive.read(tmp_path / "file")
-
-
-def test_daemon_error_is_the_reason(cache: ImageCache, daemon: FakeDaemon) -> None:
-    daemon.load_image = lambda file: iter([{"error": "no space left on device\n"}])  # type: ignore[method-assign]
+@pytest.mark.parametrize("key", ["error", "message"])
+def test_daemon_error_is_the_reason(cache: ImageCache, daemon: FakeDaemon, key: str) -> None:
+    daemon.load_image = lambda file: iter([{key: "no space left on device\n"}])  # type: ignore[method-assign]
     with pytest.raises(UnusableImage, match="no space left on device$"):
+        cache.ensure("g1", fetch())
+
+
+def test_daemon_that_loads_nothing_says_so(cache: ImageCache, daemon: FakeDaemon) -> None:
+    daemon.load_image = lambda file: iter([])  # type: ignore[method-assign]
+    with pytest.raises(UnusableImage, match="loaded no image"):
         cache.ensure("g1", fetch())
 
 
@@ -124,15 +125,57 @@ def test_image_of_unknown_age_gets_its_time(cache: ImageCache, tmp_path: Path) -
     assert cache.expire(set(), 0) == ["g1"]
 
 
+def test_image_that_was_just_given_out_does_not_expire(
+    cache: ImageCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its age is read when nobody else may give it out."""
+    cache.ensure("g1", fetch())
+    os.utime(tmp_path / "cache" / "g1.used", (0, 0))
+    lock = lockutils.lock
+
+    def given_out_first(name: str) -> Any:
+        monkeypatch.setattr(lockutils, "lock", lock)
+        cache.ensure("g1", refuse_to_fetch)
+        return lock(name)
+
+    monkeypatch.setattr(lockutils, "lock", given_out_first)
+    assert cache.expire(set(), 500) == []
+
+
+def commit(daemon: FakeDaemon, name: str) -> None:
+    daemon.commit(f"nova-{name}", f"nova-snapshot/{name}", "latest")
+
+
 def test_leftovers_of_a_killed_process_go(
     daemon: FakeDaemon, cache: ImageCache, tmp_path: Path
 ) -> None:
     cache.ensure("g1", fetch())
-    (tmp_path / "cache" / "g2.tar").write_bytes(b"half")
-    daemon.tag(daemon.commit("nova-u1")["Id"], "nova-snapshot/s1", "latest")
+    for name in ("g2.tar", "snapshot-s1.tar"):
+        (tmp_path / "cache" / name).write_bytes(b"half")
+    commit(daemon, "s1")
     cache.clean()
     assert set(daemon.tags) == {tag("g1")}
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["g1.used"]
+
+
+def test_snapshot_that_the_daemon_finished_alone_goes(
+    daemon: FakeDaemon, cache: ImageCache, tmp_path: Path
+) -> None:
+    cache.clean()
+    commit(daemon, "late")
+    with snapshots.exported(daemon, "nova-u1", "s1", tmp_path / "cache"):
+        cache.drop_snapshots()
+        assert set(daemon.tags) == {tag("s1", "nova-snapshot")}, "this one is under way"
+
+
+def test_image_that_is_in_use_does_not_keep_the_driver_from_its_start(
+    daemon: FakeDaemon, cache: ImageCache
+) -> None:
+    for name in ("s1", "s2"):
+        commit(daemon, name)
+    daemon.create_container("sha256:nova-s1", "somebody's")
+    cache.clean()
+    assert set(daemon.tags) == {tag("s1", "nova-snapshot")}
 
 
 def test_snapshot_leaves_neither_image_nor_file(daemon: FakeDaemon, tmp_path: Path) -> None:
