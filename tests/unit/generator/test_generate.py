@@ -134,15 +134,45 @@ def test_bad_input_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("damaged", "problem"),
+    [
+        ("parameter_defaults: {GlanceDbPassword: 5}\n", ":1:40: GlanceDbPassword: not a string"),
+        ("parameter_defaults: {GlanceDbPassword: }\n", ":1:40: GlanceDbPassword: not a string"),
+        ("parameter_defaults: {A: x, A: y}\n", ":1:28: duplicate key 'A'"),
+        ("parameter_defaults:\n", ":1:20: parameter_defaults: not a mapping"),
+        ("parameter_defaults: 5\n", ":1:21: parameter_defaults: not a mapping"),
+        ("parameter_defaults: [A, B]\n", ":1:21: parameter_defaults: not a mapping"),
+        ("parameters: {GlanceDbPassword: x}\n", ":1:1: no 'parameter_defaults'"),
+        ("[]\n", ":1:1: no 'parameter_defaults'"),
+        ("", ":1:1: no 'parameter_defaults'"),
+        ("parameter_defaults: {A: x", ":1:26: not YAML"),
+        ("parameter_defaults: {A: \x00", "not YAML"),
+    ],
+)
 def test_damaged_secrets_are_not_replaced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damaged: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(OVERCLOUD, "-o", tmp_path)
-    (tmp_path / "secrets.yaml").write_text("parameter_defaults: {GlanceDbPassword: 5}\n")
+    (tmp_path / "secrets.yaml").write_text(damaged)
     before = contents(tmp_path)
+    capsys.readouterr()
     assert run(OVERCLOUD, "-o", tmp_path) == 2
-    assert "secrets.yaml:1:40: GlanceDbPassword: not a string" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert problem in error and "secrets.yaml" in error
+    assert "restore the file from a backup" in error or "already given" in error
     assert contents(tmp_path) == before
+
+
+def test_a_cloud_without_secrets_can_get_some(tmp_path: Path) -> None:
+    cloud = tmp_path / "cloud.yaml"
+    networks = "networks: {ctlplane: {cidr: 10.0.0.0/24}}\n"
+    text = f"name: a\nhypervisors: [lxc]\n{networks}roles: {{a: {{services: [memcached]}}}}\n"
+    cloud.write_text(text)
+    assert run(cloud, "-o", tmp_path / "out") == 0
+    cloud.write_text(text.replace("[memcached]", "[memcached, mariadb, keystone]"))
+    assert run(cloud, "-o", tmp_path / "out") == 0
+    assert "KeystoneAdminPassword" in (tmp_path / "out/secrets.yaml").read_text()
 
 
 @pytest.mark.parametrize(("path", "code"), [("nowhere.yaml", 2), (".", 2)])
