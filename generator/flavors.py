@@ -81,12 +81,8 @@ def read(path: Path) -> list[dict[str, Any]]:
     report = Report()
     node = document.load(path, report)
     if schema.check(node, FLAVORS, report, "flavors file"):
-        names: set[Any] = set()
-        for flavor in node.fields["flavors"].items:
-            name = flavor.fields["name"]
-            if name.value in names:
-                report.add(name.mark, f"name: a second flavor {name.value}", "keep one of them")
-            names.add(name.value)
+        names = (flavor.get("name") for flavor in node.fields["flavors"].items)
+        schema.check_unique(names, "name", report)
     report.raise_if_any()
     flavors: list[dict[str, Any]] = node.plain()["flavors"]
     return flavors
