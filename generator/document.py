@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from generator.problems import InvalidInputError, Mark, Problem, Report
+from imagebuild.errors import InputError
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 """What JSON can say."""
@@ -73,6 +74,12 @@ class Node:
         if isinstance(self.value, dict):
             return {key: item.plain() for key, item in self.value.items()}
         return self.value
+
+
+def require(path: Path, hint: str) -> None:
+    """Raise InputError with ``hint`` unless there is a file at ``path``."""
+    if not path.is_file():
+        raise InputError(f"{path}: {'a directory' if path.is_dir() else 'no such file'}", hint)
 
 
 def load(path: Path, report: Report) -> Node:

@@ -13,7 +13,6 @@ from generator.document import Node
 from generator.problems import Report
 from generator.session import CREDENTIALS, connected
 from imagebuild.console import run_command
-from imagebuild.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +27,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", "generate-stacks writes networks.json")
+    document.require(path, "generate-stacks writes networks.json")
     report = Report()
     node = document.load(path, report)
     schema.check(node, provider.NETWORKS, report, "networks file")

@@ -14,7 +14,7 @@ from generator.document import Node
 from generator.problems import Report
 from generator.session import CREDENTIALS, connected
 from imagebuild.console import Progress, run_command
-from imagebuild.errors import AltostratusError, InputError
+from imagebuild.errors import AltostratusError
 
 KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
 TIMEOUT = 600
@@ -37,8 +37,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", "docs/register-nodes.md says what is in it")
+    document.require(path, "docs/register-nodes.md says what is in it")
     report = Report()
     node = document.load(path, report)
     if schema.check(node, baremetal.NODES, report, "nodes file"):
