@@ -251,7 +251,7 @@ def _check_services(
         for service in role.services:
             mark = marks.get(service, items.mark)
             for need in _needs(service, contracts):
-                if need not in counts.keys() | possible:
+                if need not in counts and need not in possible:
                     hint = f"add {need} to the services of a role"
                     report.add(mark, f"{service} needs {need}, which no role has", hint)
             most = contracts.by_name[service].max

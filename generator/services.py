@@ -35,9 +35,11 @@ def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
 
 def possible(node: Node, contracts: Contracts) -> frozenset[str]:
     """Return the services that misspelt words of the list ``node`` may stand for."""
+    words = {str(item.value).removeprefix("-") for item in node.items} | node.lost
+    wrong = words - contracts.services.keys() - contracts.groups.keys()
+    if not wrong:
+        return frozenset()
     known = [*contracts.services, *contracts.groups]
-    words = {str(item.value) for item in node.items} | node.lost
-    wrong = {word.removeprefix("-") for word in words} - set(known)
     meant = [one for word in wrong for one in alike(word.lower(), known)]
     return frozenset(name for one in meant for name in contracts.groups.get(one, (one,)))
 
