@@ -207,7 +207,7 @@ class _Builder:
                 continue
             # ``on:`` or ``1:`` keeps the text that the user wrote.
             word = event.value if isinstance(event, yaml.ScalarEvent) else str(key.value)
-            if word == MERGE:
+            if word == MERGE and getattr(event, "implicit", (False,))[0]:
                 hint = "write the keys out; an alias (*NAME) can stand for a whole value"
                 self.report.add(key.mark, "merge keys (<<) are not supported", hint)
                 lost = frozenset({MERGE})
