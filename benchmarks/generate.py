@@ -18,7 +18,10 @@ from pathlib import Path
 import yaml
 
 RUNS = 5
-COMMANDS = ("build-images", "load-image", "generate-stacks", "setup-neutron", "devtest")
+COMMANDS = (
+    *("build-images", "load-image", "generate-stacks", "setup-neutron", "setup-flavors"),
+    *("register-nodes", "devtest"),
+)
 SERVICES = ["mariadb", "memcached", "keystone", "glance"]
 
 

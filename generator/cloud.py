@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -124,6 +125,7 @@ def carrier(network: Network, others: Iterable[Network]) -> Network | None:
     return next((one for one in others if one.vlan is None and one.physical_network == wire), None)
 
 
+@lru_cache(maxsize=4096)
 def camel_case(name: str) -> str:
     """Return ``name`` in the spelling of Heat parameters: ``GlanceDbPassword``."""
     for separator in "._":

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a cloud file into the typed model, or says everything that is wrong with it.
 
-Three passes: the form (``generator.grammar``), the networks, the roles. A part whose form is wrong
-is left out of the later passes, so that one mistake yields one message.
+Three passes: the form (``generator.grammar``), the networks, the roles. Values whose form is wrong
+are left out of the later passes, which then say nothing that could follow from this: one mistake
+yields one message, and every mistake is found at once.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from generator import document, grammar, joincheck, networkcheck, rolecheck, sch
 from generator.cloud import Cloud, Flavor, Network, Role, Route
 from generator.contract import Contracts
 from generator.document import Node
+from generator.networkcheck import names
 from generator.problems import InvalidInputError, Report, nearest
 from generator.schema import Schema
 
@@ -30,14 +32,17 @@ def load(path: Path, contracts: Contracts, hypervisor: str | None = None) -> Clo
 def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
     """Return the cloud that the text ``content`` of the file called ``name`` describes."""
     report = Report()
-    root = document.parse(content, name, report)
+    given = document.parse(content, name, report)
     if hypervisor:
-        _move(root, hypervisor)
-    schema.check(root, grammar.CLOUD, report, "cloud file")
+        _move(given, hypervisor)
+    schema.check(given, grammar.CLOUD, report, "cloud file")
+    root = schema.sound(given, grammar.CLOUD)
+    if root is None:
+        raise InvalidInputError(report.problems)
     networks = _networks(root, report)
     networkcheck.check(networks, _fields(root, "networks"), report)
     roles = _roles(root, contracts, report)
-    _check_network_names(root, roles, report)
+    _check_network_names(root, report)
     joined = _joined(root, Path(name).parent, contracts, report)
     rolecheck.check(root, networks, roles, contracts, report, joined)
     if joined:
@@ -71,7 +76,7 @@ def _move(root: Node, hypervisor: str) -> None:
 def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> Cloud | None:
     """Return the cloud whose file ``join`` names, a path from ``folder``."""
     node = root.get("join")
-    if node is None or not _fits(node, grammar.CLOUD["properties"]["join"]):
+    if node is None:
         return None
     path = folder / str(node.value)
     try:
@@ -97,28 +102,16 @@ def _plain(node: Node, form: Schema, key: str) -> Any:
     return given.plain() if given else form["properties"][key].get("default")
 
 
-def _fits(node: Node | None, form: Schema) -> bool:
-    return node is not None and schema.check(node, form, Report())
-
-
 def _networks(root: Node, report: Report) -> dict[str, Network]:
     found: dict[str, Network] = {}
     for name, node in _fields(root, "networks").items():
-        if _fits(node, grammar.NETWORK) and _fits(Node(node.mark, name), grammar.NAME):
-            network = _network(name, node, report)
-            if network:
-                found[name] = network
+        if cidr := node.get("cidr"):
+            found[name] = _network(name, node, networkcheck.cidr(cidr, report), report)
     return found
 
 
-def _network(name: str, node: Node, report: Report) -> Network | None:
-    cidr = _cidr(node.fields["cidr"], report)
+def _network(name: str, node: Node, cidr: IPv4Network, report: Report) -> Network:
     routes = node.get("routes")
-    destinations = [
-        _cidr(route.fields["destination"], report) for route in (routes.items if routes else [])
-    ]
-    if cidr is None or None in destinations:
-        return None
     gateway, pool = _plain(node, grammar.NETWORK, "gateway"), node.get("pool")
     router = IPv4Address(gateway) if gateway else None
     first, last = _usable(cidr, router)
@@ -133,21 +126,15 @@ def _network(name: str, node: Node, report: Report) -> Network | None:
         pool=(first, last),
         dns=tuple(IPv4Address(one) for one in _plain(node, grammar.NETWORK, "dns")),
         routes=tuple(
-            Route(destination, IPv4Address(route.fields["nexthop"].plain()))
-            for destination, route in zip(destinations, routes.items if routes else [], strict=True)
-            if destination
+            Route(
+                networkcheck.cidr(route.fields["destination"], report),
+                IPv4Address(route.fields["nexthop"].plain()),
+            )
+            for route in (routes.items if routes else [])
         ),
         dhcp=_plain(node, grammar.NETWORK, "dhcp"),
         mtu=_plain(node, grammar.NETWORK, "mtu"),
     )
-
-
-def _cidr(node: Node, report: Report) -> IPv4Network | None:
-    network = IPv4Network(str(node.value), strict=False)
-    if str(network) == node.value:
-        return network
-    report.add(node.mark, f"cidr: {node.value} is an address", f"the network is {network}")
-    return None
 
 
 def _usable(cidr: IPv4Network, gateway: IPv4Address | None) -> tuple[IPv4Address, IPv4Address]:
@@ -162,21 +149,23 @@ def _usable(cidr: IPv4Network, gateway: IPv4Address | None) -> tuple[IPv4Address
     return first, last
 
 
-def _check_network_names(root: Node, roles: Mapping[str, Role], report: Report) -> None:
-    known = _fields(root, "networks")
+def _check_network_names(root: Node, report: Report) -> None:
+    known = names(root)
+    if not known:
+        return  # reported already
     places = [
         (name, f"{key} of {role}")
         for role, node in _fields(root, "roles").items()
-        if role in roles
         for key in ("networks", "addresses")
         for name in _network_nodes(node.get(key))
     ]
     for key in ("service_network", "public_network"):
         node = root.get(key)
-        if node and _fits(node, grammar.NAME):
+        if node:
             places.append((node, key))
-        elif node is None and root.get("networks") and "ctlplane" not in known:
-            report.add(root.mark, f"no network 'ctlplane', the default {key}", f"add '{key}:'")
+        elif key not in root.lost and "ctlplane" not in known:
+            hint = f"add '{key}:' and the name of one: {', '.join(known)}"
+            report.add(root.mark, f"no network 'ctlplane', the default {key}", hint)
     for node, what in places:
         if node.value not in known:
             hint = nearest(str(node.value), known)
@@ -186,39 +175,40 @@ def _check_network_names(root: Node, roles: Mapping[str, Role], report: Report) 
 def _network_nodes(node: Node | None) -> list[Node]:
     if node is None:
         return []
-    return node.items or [Node(mark, key) for key, mark in node.keys.items()]
+    return node.items or [Node(node.keys[key], key) for key in node.fields]
 
 
 def _roles(root: Node, contracts: Contracts, report: Report) -> dict[str, Role]:
-    shared = root.get("config")
-    found: dict[str, Role] = {}
-    for name, node in _fields(root, "roles").items():
-        if not _fits(node, grammar.ROLE) or not _fits(Node(node.mark, name), grammar.NAME):
-            continue
-        chosen = services.choose(node.fields["services"], contracts, report)
-        everything = services.metadata_keys(chosen, contracts)
-        own = services.overrides(node.get("config"), everything, contracts, report)
-        common: dict[str, Any] = {}
-        if shared and _fits(shared, grammar.CONFIG):
-            # A shared key concerns only the roles that have it; rolecheck finds useless ones.
-            common = services.overrides(shared, everything, contracts, Report())
-        networks = _plain(node, grammar.ROLE, "networks") or list(_fields(root, "networks"))
-        hypervisors = root.get("hypervisors")
-        first = hypervisors.items[0].value if hypervisors and hypervisors.items else "lxc"
-        flavor = node.get("flavor") or Node(node.mark, {})
-        found[name] = Role(
-            name=name,
-            hypervisor=_plain(node, grammar.ROLE, "hypervisor") or str(first),
-            count=_plain(node, grammar.ROLE, "count"),
-            services=chosen,
-            networks=tuple(networks),
-            flavor=Flavor(
-                *(_plain(flavor, grammar.FLAVOR, key) for key in ("ram", "vcpus", "disk"))
-            ),
-            config=common | own,
-            addresses={
-                network: tuple(IPv4Address(one) for one in fixed)
-                for network, fixed in _plain(node, grammar.ROLE, "addresses").items()
-            },
-        )
-    return found
+    return {
+        name: _role(name, node, root, contracts, report)
+        for name, node in _fields(root, "roles").items()
+    }
+
+
+def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Report) -> Role:
+    listed = node.get("services") or Node(node.mark, [])
+    chosen = services.choose(listed, contracts, report)
+    everything = services.allowed_keys(node, chosen, contracts)
+    own = services.overrides(node.get("config"), everything, contracts, report)
+    # A shared key concerns only the roles that have it; rolecheck finds useless ones.
+    common = services.overrides(root.get("config"), everything, contracts, Report())
+    hypervisors = root.get("hypervisors")
+    first = hypervisors.items[0].value if hypervisors and hypervisors.items else "lxc"
+    flavor = node.get("flavor") or Node(node.mark, {})
+    return Role(
+        name=name,
+        hypervisor=_plain(node, grammar.ROLE, "hypervisor") or str(first),
+        count=_plain(node, grammar.ROLE, "count"),
+        services=chosen,
+        networks=tuple(_plain(node, grammar.ROLE, "networks") or _default_networks(root, node)),
+        flavor=Flavor(*(_plain(flavor, grammar.FLAVOR, key) for key in ("ram", "vcpus", "disk"))),
+        config=common | own,
+        addresses={
+            network: tuple(IPv4Address(one) for one in fixed)
+            for network, fixed in _plain(node, grammar.ROLE, "addresses").items()
+        },
+    )
+
+
+def _default_networks(root: Node, node: Node) -> list[str]:
+    return [] if "networks" in node.lost else names(root)

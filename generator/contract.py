@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from generator.document import Node
 from generator.problems import Mark
@@ -68,12 +69,12 @@ class Contracts:
     keys: Mapping[str, Key]
     secrets: Mapping[str, str]
 
-    @property
+    @cached_property
     def services(self) -> dict[str, Contract]:
         """The contracts that a role can list, by name."""
         return {name: one for name, one in self.by_name.items() if not one.base}
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
         """The names of the services of each group."""
         found: dict[str, list[str]] = {}

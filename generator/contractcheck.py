@@ -7,6 +7,8 @@ from generator.document import Node
 from generator.problems import Mark, Report, nearest
 from generator.references import ADDRESSES, Value
 
+REFERENCES = "docs/services.md lists the references"
+
 
 def check(contracts: Contracts, report: Report) -> None:
     """Add to ``report`` what in any contract does not agree with the others."""
@@ -48,7 +50,8 @@ def _check_owner(
                 mark, f"'{word}' is also in the contract of {other.name}", "keep one of them"
             )
         if any(name.startswith(f"{word}.") for name in other.keys) and kind == "keys":
-            report.add(mark, f"'{word}' is the beginning of another key of {other.name}")
+            message = f"'{word}' is the beginning of another key of {other.name}"
+            report.add(mark, message, "rename one of them")
 
 
 def _check_contributions(contract: Contract, all_: Contracts, report: Report) -> None:
@@ -59,11 +62,12 @@ def _check_contributions(contract: Contract, all_: Contracts, report: Report) ->
         if key is None:
             report.add(mark, f"no contract has the key '{word}'", nearest(word, all_.keys))
         elif key.schema["type"] != "array":
-            report.add(mark, f"'{word}' of {key.contract} is not a list")
+            message = f"'{word}' of {key.contract} is not a list"
+            report.add(mark, message, "contribute to a key of the type array")
         else:
             schema.check(field, key.schema, report, word)
         for problem in references.problems(references.parse(field.plain())):
-            report.add(field.mark, f"{word}: {problem}")
+            report.add(field.mark, f"{word}: {problem}", REFERENCES)
         _check_references(contract.contributes[word], field.mark, all_, report)
 
 

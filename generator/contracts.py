@@ -67,7 +67,8 @@ def _contract(node: Node, folder: Path, report: Report) -> Contract:
     plain: dict[str, Any] = node.plain()
     name = plain["service"]
     if name != folder.name:
-        report.add(node.fields["service"].mark, f"service '{name}' in the element '{folder.name}'")
+        message = f"service '{name}' in the element '{folder.name}'"
+        report.add(node.fields["service"].mark, message, f"write 'service: {folder.name}'")
     closure = element_closure(folder)
     endpoint = plain.get("endpoint")
     return Contract(
@@ -97,7 +98,8 @@ def _keys(node: Node, contract: str, report: Report) -> Iterator[Key]:
         sources = [word for word in ("value", "default", "required") if word in plain]
         if len(sources) != 1:
             given = " and ".join(sources) or "none"
-            report.add(field.mark, f"{name}: one of value, default, required: true; not {given}")
+            message = f"{name}: one of value, default, required: true; not {given}"
+            report.add(field.mark, message, "add one" if not sources else "keep one of them")
         source = field.get("value") or field.get("default")
         form = {word: plain[word] for word in plain if word in KEY_FORM}
         if source:
@@ -105,7 +107,7 @@ def _keys(node: Node, contract: str, report: Report) -> Iterator[Key]:
             if not list(references.references(references.parse(source.plain()))):
                 schema.check(source, form, report, name)
             for problem in references.problems(references.parse(source.plain())):
-                report.add(source.mark, f"{name}: {problem}")
+                report.add(source.mark, f"{name}: {problem}", contractcheck.REFERENCES)
         yield Key(
             name=name,
             contract=contract,

@@ -17,6 +17,9 @@ SECRET_KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+GROUPS = ("control", "network", "compute", "infrastructure")
+"""The groups of services that a role can list; each has one at least."""
+
 _NAME = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$", "title": "a service name"}
 _KEY_PATTERN = r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$"
 _KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
@@ -32,7 +35,7 @@ SERVICE_SCHEMA: Schema = {
         "service": {**_NAME, "description": "Name of the service and of its element"},
         "summary": {"type": "string", "minLength": 1, "description": "One line"},
         "group": {
-            "enum": ["control", "network", "compute", "storage", "infrastructure"],
+            "enum": list(GROUPS),
             "description": "Group by which a role can take in the service",
         },
         "base": {

@@ -9,13 +9,14 @@ are strings, ``2021-04-16`` is no date and ``12:30`` no number.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from generator.problems import InvalidInputError, Mark, Problem, Report
+from imagebuild.errors import InputError
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 """What JSON can say."""
@@ -23,6 +24,9 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 MAX_DEPTH = 64
 # Nodes after the expansion of aliases: a file of 1000 roles has about 30 000.
 MAX_NODES = 500_000
+
+MERGE = "<<"
+"""The key of YAML 1.1 that takes in another mapping; YAML 1.2 has none."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTANTS: Mapping[str, bool | None] = {
@@ -39,13 +43,15 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,15}|[0-9]{1,15}(\.[0-9]{0,15})?)([eE][-+]?
 class Node:
     """A value of the file: a scalar, a list of nodes, or a mapping of keys to nodes.
 
-    ``keys`` are the places of a mapping's keys, ``size`` the number of nodes in the tree.
+    ``keys`` are the places of a mapping's keys, ``size`` the number of nodes in the tree. ``lost``
+    is what is missing for a reason that has been reported: keys of a mapping, texts of items.
     """
 
     mark: Mark
     value: None | bool | int | float | str | list["Node"] | dict[str, "Node"]
     keys: dict[str, Mark] = field(default_factory=dict)
     size: int = 1
+    lost: frozenset[str] = frozenset()
 
     @property
     def items(self) -> list["Node"]:
@@ -68,6 +74,12 @@ class Node:
         if isinstance(self.value, dict):
             return {key: item.plain() for key, item in self.value.items()}
         return self.value
+
+
+def require(path: Path, hint: str) -> None:
+    """Raise InputError with ``hint`` unless there is a file at ``path``."""
+    if not path.is_file():
+        raise InputError(f"{path}: {'a directory' if path.is_dir() else 'no such file'}", hint)
 
 
 def load(path: Path, report: Report) -> Node:
@@ -113,7 +125,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
         line = max(len(text.rstrip("\n").split("\n")) - 1, 0)
         column = len(lines[line])
     indent = lines[line][: column + 1]
-    hint = "indent with spaces; YAML forbids tabs there" if "\t" in indent else ""
+    hint = "look at indentation, colons, quotes and brackets, here and in the line before"
+    if "\t" in indent:
+        hint = "indent with spaces; YAML forbids tabs there"
     words = [part for part in (error.problem, error.context) if part]
     return Problem(Mark(name, line + 1, column + 1), f"not YAML: {', '.join(words)}", hint)
 
@@ -145,7 +159,8 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             return self.alias(str(event.anchor), mark)
         if depth > MAX_DEPTH:
-            raise InvalidInputError([Problem(mark, f"nested deeper than {MAX_DEPTH} levels")])
+            message = f"nested deeper than {MAX_DEPTH} levels"
+            raise InvalidInputError([Problem(mark, message, "write it flatter")])
         if event.tag not in (None, "!"):
             self.report.add(mark, f"tag {event.tag} is not supported", "remove it")
         if isinstance(event, yaml.ScalarEvent):
@@ -155,7 +170,10 @@ class _Builder:
         else:
             node = self.mapping(mark, events, depth)
         if node.size > MAX_NODES:
-            raise InvalidInputError([Problem(mark, f"more than {MAX_NODES} values")])
+            message = f"more than {MAX_NODES} values"
+            raise InvalidInputError(
+                [Problem(mark, message, "use fewer aliases, or split the file")]
+            )
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
@@ -164,9 +182,10 @@ class _Builder:
         # An anchor is known once its node is complete, so that no node can contain itself.
         node = self.anchors.get(anchor)
         if node is None:
-            self.report.add(mark, f"alias *{anchor} has no complete anchor before it")
-            return Node(mark, None)
-        return Node(mark, node.value, node.keys, node.size)
+            hint = f"write &{anchor} before a value further up, or the value itself here"
+            self.report.add(mark, f"alias *{anchor} has no complete anchor before it", hint)
+            return Node(mark, None, lost=frozenset({anchor}))
+        return replace(node, mark=mark)
 
     def sequence(self, mark: Mark, events: Iterator[Any], depth: int) -> Node:
         items: list[Node] = []
@@ -177,16 +196,22 @@ class _Builder:
     def mapping(self, mark: Mark, events: Iterator[Any], depth: int) -> Node:
         fields: dict[str, Node] = {}
         keys: dict[str, Mark] = {}
-        size = 1
+        size, lost = 1, frozenset[str]()
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self.node(event, events, depth + 1)
             value = self.node(next(events), events, depth + 1)
             size += value.size
             if isinstance(key.value, list | dict):
-                self.report.add(key.mark, "a key must be a word")
+                hint = "write 'KEY: VALUE'; quote a text that begins with [ or {"
+                self.report.add(key.mark, "a key must be a word", hint)
                 continue
             # ``on:`` or ``1:`` keeps the text that the user wrote.
             word = event.value if isinstance(event, yaml.ScalarEvent) else str(key.value)
+            if word == MERGE and getattr(event, "implicit", (False,))[0]:
+                hint = "write the keys out; an alias (*NAME) can stand for a whole value"
+                self.report.add(key.mark, "merge keys (<<) are not supported", hint)
+                lost = frozenset({MERGE})
+                continue
             if word in fields:
                 self.report.add(
                     key.mark,
@@ -195,7 +220,7 @@ class _Builder:
                 )
                 continue
             fields[word], keys[word] = value, key.mark
-        return Node(mark, fields, keys, size)
+        return Node(mark, fields, keys, size, lost)
 
 
 def _scalar(text: str) -> None | bool | int | float | str:

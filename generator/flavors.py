@@ -18,7 +18,6 @@ from generator.problems import Report
 from generator.schema import Schema
 from generator.session import CREDENTIALS, connected
 from imagebuild.console import run_command
-from imagebuild.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -76,17 +75,12 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", "generate-stacks writes flavors.json")
+    document.require(path, "generate-stacks writes flavors.json")
     report = Report()
     node = document.load(path, report)
     if schema.check(node, FLAVORS, report, "flavors file"):
-        names: set[Any] = set()
-        for flavor in node.fields["flavors"].items:
-            name = flavor.fields["name"]
-            if name.value in names:
-                report.add(name.mark, f"name: a second flavor {name.value}", "keep one of them")
-            names.add(name.value)
+        names = (flavor.get("name") for flavor in node.fields["flavors"].items)
+        schema.check_unique(names, "name", report)
     report.raise_if_any()
     flavors: list[dict[str, Any]] = node.plain()["flavors"]
     return flavors

@@ -3,20 +3,21 @@
 
 import argparse
 import logging
-import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from generator import cloudfile, contracts, heat, output, processcheck, secretstore
-from generator.cloud import Cloud, camel_case
-from generator.output import File
-from generator.resolve import Plan, resolve
 from imagebuild.console import run_command
-from imagebuild.datafiles import elements_path, templates_path
 from imagebuild.errors import AltostratusError, InputError
-from imagebuild.files import write_text
 from imagebuild.hypervisors import HYPERVISORS
+
+# Imported where they are used: --help must not wait for them.
+if TYPE_CHECKING:
+    from generator.cloud import Cloud
+    from generator.contract import Contracts
+    from generator.output import File
+    from generator.resolve import Plan
 
 # heat/common/config.py: max_resources_per_stack, max_template_size.
 HEAT_RESOURCES = 1000
@@ -43,20 +44,16 @@ def generate(
     default beside ``out`` in the directory of its name. With ``hypervisor`` all roles are of that
     type. Raises InvalidInputError, before anything is written, if the file is wrong.
     """
-    files = _files(cloud_file, out, joined_secrets, hypervisor)
-    stale = _stale(files, out)
-    for path in stale:
-        file = files.get(str(path.relative_to(out)))
-        if file is None:
-            path.unlink()
-        else:
-            write_text(path, file.text, file.mode)
-    return stale
+    from generator import outdir
+
+    return outdir.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
 
 
 def images(cloud_file: Path, hypervisor: str | None = None) -> str:
     """Return the text of ``images.yaml`` for the cloud of ``cloud_file``; nothing is written."""
-    return output.images(cloudfile.load(cloud_file, contracts.load(elements_path()), hypervisor))
+    from generator import output
+
+    return output.images(_load(cloud_file, hypervisor)[0])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     if args.images:
+        if args.check:
+            raise InputError("--check has nothing to compare with --images", "give -o OUT instead")
         print(images(args.cloud, args.hypervisor), end="")
         return 0
     if args.check:
@@ -106,9 +105,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from generator import outdir
+
     out = args.output
-    stale = _stale(_files(args.cloud, out, args.joined_secrets, args.hypervisor), out)
-    if stale:
+    files = _files(args.cloud, out, args.joined_secrets, args.hypervisor)
+    if stale := outdir.stale(files, out):
         names = ", ".join(str(path.relative_to(out)) for path in stale)
         raise AltostratusError(
             f"{out} is stale: {names}", f"run generate-stacks {args.cloud} -o {out}"
@@ -116,23 +117,38 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
+def _load(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
+    from generator import cloudfile, contracts, document
+    from imagebuild.datafiles import elements_path
+
+    document.require(cloud_file, "name a cloud file; examples/ has some")
+    known = contracts.load(elements_path())
+    return cloudfile.load(cloud_file, known, hypervisor), known
+
+
 def _files(
     cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
-) -> dict[str, File]:
-    if not cloud_file.is_file():
-        raise InputError(f"{cloud_file}: no such file")
-    known = contracts.load(elements_path())
-    cloud = cloudfile.load(cloud_file, known, hypervisor)
+) -> "dict[str, File]":
+    from generator import output, processcheck, secretstore
+    from generator.resolve import resolve
+    from imagebuild.datafiles import templates_path
+
+    cloud, known = _load(cloud_file, hypervisor)
     plan = resolve(cloud, known)
     processcheck.check(plan)
     secrets = secretstore.load(out / output.SECRETS) | _inherited(plan, out, joined_secrets)
     files = output.files(plan, known, templates_path(), secrets)
+    if any((out / name).resolve() == cloud_file.resolve() for name in files):
+        raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(cloud, files)
     return files
 
 
-def _inherited(plan: Plan, out: Path, given: Path | None) -> dict[str, str]:
+def _inherited(plan: "Plan", out: Path, given: Path | None) -> dict[str, str]:
     """Return the secrets, by Heat parameter, that belong to the cloud that this one joins."""
+    from generator import output, secretstore
+    from generator.cloud import camel_case
+
     if plan.cloud.joined is None or not plan.inherited:
         return {}
     path = given or out.absolute().parent / plan.cloud.joined.name / output.SECRETS
@@ -146,43 +162,18 @@ def _inherited(plan: Plan, out: Path, given: Path | None) -> dict[str, str]:
     return {name: known[name] for name in wanted}
 
 
-def _warn_of_limits(cloud: Cloud, files: Mapping[str, File]) -> None:
-    count, size = heat.resources_count(cloud), len(files[f"{cloud.name}.yaml"].text.encode())
+def _warn_of_limits(cloud: "Cloud", files: "Mapping[str, File]") -> None:
+    from generator import heat
+
+    name = f"{cloud.name}.yaml"
+    warning = "warning: %s has %d %s; Heat's %s is %d by default\nhint: raise it in heat.conf"
+    count, size = heat.resources_count(cloud), len(files[name].text.encode())
     if count > HEAT_RESOURCES:
-        logger.warning(
-            "the stack has %d resources; Heat's max_resources_per_stack is %d by default",
-            count,
-            HEAT_RESOURCES,
-        )
+        limit = ("max_resources_per_stack", HEAT_RESOURCES)
+        logger.warning(warning, "the stack", count, "resources", *limit)
     if size > HEAT_TEMPLATE_BYTES:
-        logger.warning(
-            "%s.yaml has %d bytes; Heat's max_template_size is %d by default",
-            cloud.name,
-            size,
-            HEAT_TEMPLATE_BYTES,
-        )
-
-
-def _stale(files: Mapping[str, File], out: Path) -> list[Path]:
-    """Return what in ``out`` is missing, different, of another mode, or left from an older run."""
-    different = [out / name for name, file in files.items() if not _is_same(out / name, file)]
-    ours = [
-        *(path for path in out.glob("*.yaml") if path.is_file() and _is_ours(path)),
-        *out.glob("templates/server-*.yaml"),
-        *out.glob("metadata/*.json"),
-    ]
-    return different + sorted(path for path in ours if str(path.relative_to(out)) not in files)
-
-
-def _is_same(path: Path, file: File) -> bool:
-    if not path.is_file() or stat.S_IMODE(path.stat().st_mode) != file.mode:
-        return False
-    return path.read_bytes() == file.text.encode()
-
-
-def _is_ours(path: Path) -> bool:
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        return any(output.MARK in line for _, line in zip(range(3), stream, strict=False))
+        limit = ("max_template_size", HEAT_TEMPLATE_BYTES)
+        logger.warning(warning, name, size, "bytes", *limit)
 
 
 if __name__ == "__main__":

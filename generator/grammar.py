@@ -7,6 +7,7 @@ The parser checks files against it and takes the defaults from it; ``generator.r
 
 from typing import Any
 
+from generator.contractschema import GROUPS
 from generator.schema import Schema
 from imagebuild.hypervisors import HYPERVISORS
 
@@ -16,16 +17,25 @@ RELEASES = {"zed": "bookworm"}
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
 
-ADDRESS: Schema = {"type": "string", "pattern": f"^{_IPV4}$", "title": "an IPv4 address"}
+ADDRESS: Schema = {
+    "type": "string",
+    "pattern": f"^{_IPV4}$",
+    "title": "an IPv4 address",
+    "examples": ["192.168.24.1"],
+}
 CIDR: Schema = {
     "type": "string",
     "pattern": f"^{_IPV4}/([12]?[0-9]|3[0-2])$",
-    "title": "an IPv4 network such as 192.168.24.0/24",
+    "title": "an IPv4 network",
+    "examples": ["192.168.24.0/24"],
 }
 NAME: Schema = {
     "type": "string",
-    "pattern": "^[a-z][a-z0-9-]{0,39}$",
-    "title": "a name of at most 40 lower-case letters, digits and hyphens, a letter first",
+    # RFC 1123: of roles come host names, which end in no hyphen.
+    "pattern": "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+    "title": "a name of at most 40 lower-case letters, digits and hyphens, a letter first and no "
+    "hyphen last",
+    "examples": ["ctlplane"],
 }
 _NAMES: Schema = {"type": "array", "items": NAME}
 _TYPE: Schema = {"type": "string", "enum": list(HYPERVISORS)}
@@ -60,12 +70,14 @@ NETWORK = _mapping(
             "items": ADDRESS,
             "minItems": 2,
             "maxItems": 2,
+            "examples": [["192.168.24.100", "192.168.24.250"]],
             "description": "First and last address that Neutron gives to ports; by default all",
         },
         "dns": {
             "type": "array",
             "items": ADDRESS,
             "default": [],
+            "examples": [["9.9.9.9"]],
             "description": "Name servers that DHCP announces",
         },
         "routes": {
@@ -74,6 +86,7 @@ NETWORK = _mapping(
                 {"destination": CIDR, "nexthop": ADDRESS}, required=["destination", "nexthop"]
             ),
             "default": [],
+            "examples": [[{"destination": "10.0.0.0/8", "nexthop": "192.168.24.1"}]],
             "description": "Routes that DHCP announces: `{destination: CIDR, nexthop: ADDRESS}`",
         },
         "dhcp": {
@@ -89,6 +102,7 @@ NETWORK = _mapping(
         },
     },
     required=["cidr"],
+    examples=[{"cidr": "192.168.24.0/24"}],
 )
 """One network of ``networks``."""
 
@@ -106,6 +120,7 @@ CONFIG: Schema = {
     "propertyNames": {"type": "string", "pattern": "^[a-z]", "title": "a namespace"},
     "additionalProperties": {"type": "object"},
     "default": {},
+    "examples": [{"keystone": {"debug": True}}],
 }
 
 ROLE = _mapping(
@@ -118,6 +133,7 @@ ROLE = _mapping(
         "count": {
             "type": "integer",
             "minimum": 1,
+            "maximum": 65536,
             "default": 1,
             "description": "Number of instances",
         },
@@ -127,18 +143,26 @@ ROLE = _mapping(
                 "type": "string",
                 "pattern": "^-?[a-z][a-z0-9-]*$",
                 "title": "a service, a group, or - and a service",
+                "examples": ["mariadb"],
             },
             "minItems": 1,
-            "description": "Services of each instance: names, groups (`control`, `network`, "
-            "`compute`, `storage`, `infrastructure`), and `-name` to take one out again",
+            "examples": [["mariadb", "keystone"]],
+            "description": "Services of each instance: names, groups "
+            f"({', '.join(f'`{one}`' for one in GROUPS)}), and `-name` to take one out again",
         },
         "networks": {
             **_NAMES,
             "minItems": 1,
+            "examples": [["ctlplane"]],
             "description": "Networks with a port on each instance, in the order of its "
             "interfaces; by default all",
         },
-        "flavor": {**FLAVOR, "default": {}, "description": "Size of an instance"},
+        "flavor": {
+            **FLAVOR,
+            "default": {},
+            "examples": [{"ram": 2048, "vcpus": 2}],
+            "description": "Size of an instance",
+        },
         "config": {
             **CONFIG,
             "description": "Metadata keys with other values than their contracts', for this "
@@ -146,20 +170,30 @@ ROLE = _mapping(
         },
         "addresses": {
             "type": "object",
-            "additionalProperties": {"type": "array", "items": ADDRESS},
+            "additionalProperties": {
+                "type": "array",
+                "items": ADDRESS,
+                "examples": [["192.168.24.5"]],
+            },
             "default": {},
+            "examples": [{"ctlplane": ["192.168.24.5"]}],
             "description": "Fixed addresses, one for each instance: `{network: [address]}`. A "
             "role whose addresses are all fixed gets metadata files too, for nodes without Heat",
         },
     },
     required=["services"],
+    examples=[{"services": ["mariadb"]}],
 )
 """One role of ``roles``."""
 
 CLOUD: Schema = {
     **_mapping(
         {
-            "name": {**NAME, "description": "Name of the cloud and of its stack"},
+            "name": {
+                **NAME,
+                "examples": ["overcloud"],
+                "description": "Name of the cloud and of its stack",
+            },
             "release": {
                 "type": "string",
                 "enum": list(RELEASES),
@@ -170,6 +204,7 @@ CLOUD: Schema = {
                 "type": "string",
                 "pattern": r"\.ya?ml$",
                 "title": "a cloud file",
+                "examples": ["undercloud.yaml"],
                 "description": "Cloud file (path from this one) of a running cloud whose services, "
                 "secrets included, this one uses where it has none of its own",
             },
@@ -177,6 +212,7 @@ CLOUD: Schema = {
                 "type": "array",
                 "items": _TYPE,
                 "minItems": 1,
+                "examples": [["lxc"]],
                 "description": "Hypervisor types that roles may use",
             },
             "networks": {
@@ -184,6 +220,7 @@ CLOUD: Schema = {
                 "propertyNames": NAME,
                 "additionalProperties": NETWORK,
                 "minProperties": 1,
+                "examples": [{"ctlplane": {"cidr": "192.168.24.0/24"}}],
                 "description": "Provider networks of the undercloud by name",
             },
             "service_network": {
@@ -203,9 +240,10 @@ CLOUD: Schema = {
             },
             "roles": {
                 "type": "object",
-                "propertyNames": NAME,
+                "propertyNames": {**NAME, "examples": ["controller"]},
                 "additionalProperties": ROLE,
                 "minProperties": 1,
+                "examples": [{"controller": {"services": ["mariadb"]}}],
                 "description": "Kinds of instances by name; instance i of role R is called R-i, "
                 "or just R if it is the only one and its addresses are fixed",
             },
@@ -213,5 +251,6 @@ CLOUD: Schema = {
         required=["name", "hypervisors", "networks", "roles"],
     ),
     "title": "an Altostratus cloud file",
+    "description": "begin with one of examples/, docs/cloud-file.md says what is in it",
 }
 """A whole cloud file."""

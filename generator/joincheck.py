@@ -31,6 +31,9 @@ def check(
 
 
 def _check_fixed(root: Node, joined: Cloud, report: Report) -> None:
+    if (name := root.get("name")) and name.value == joined.name:
+        message = f"name: the cloud that this one joins is called {joined.name}"
+        report.add(name.mark, message, "give this one another name")
     wanted = {joined.service_network, joined.public_network}
     for role in joined.roles.values():
         if loose := sorted((wanted & set(role.networks)) - role.addresses.keys()):
@@ -62,7 +65,8 @@ def _check_addresses(root: Node, roles: Mapping[str, Role], joined: Cloud, repor
                 if (network, address) in taken:
                     owner = f"'{taken[network, address]}' of {joined.name}"
                     mark = place(root, "roles", role.name, "addresses", network)
-                    report.add(mark, f"addresses: {address} is also that of {owner}")
+                    message = f"addresses: {address} is also that of {owner}"
+                    report.add(mark, message, "take another: that cloud is not changed")
 
 
 def _check_contributions(

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import document, provider, schema
+from generator import document, networkcheck, provider, schema
+from generator.document import Node
 from generator.problems import Report
 from generator.session import CREDENTIALS, connected
 from imagebuild.console import run_command
-from imagebuild.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +27,38 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", "generate-stacks writes networks.json")
+    document.require(path, "generate-stacks writes networks.json")
     report = Report()
     node = document.load(path, report)
     schema.check(node, provider.NETWORKS, report, "networks file")
-    for network in (node.get("networks") or node).items:
-        kind, segment = network.get("type"), network.get("segmentation_id")
-        if kind and (kind.value == "vlan") != (segment is not None):
-            needs = "needs a" if segment is None else "has no"
-            report.add(kind.mark, f"type: a {kind.value} network {needs} segmentation_id")
+    given = (node.get("networks") or node).items
+    sound = [one for item in given if (one := schema.sound(item, provider.NETWORK))]
+    for network in sound:
+        _check_network(network, report)
+    schema.check_unique((network.get("name") for network in sound), "name", report)
     report.raise_if_any()
     networks: list[dict[str, Any]] = node.plain()["networks"]
     return networks
+
+
+def _check_network(network: Node, report: Report) -> None:
+    kind, segment = network.get("type"), network.get("segmentation_id")
+    if kind and "segmentation_id" not in network.lost:
+        if kind.value == "vlan" and segment is None:
+            message = "type: a vlan network needs a segmentation_id"
+            report.add(kind.mark, message, "add 'segmentation_id', the VLAN id")
+        elif kind.value == "flat" and segment is not None:
+            message = "type: a flat network has no segmentation_id"
+            report.add(kind.mark, message, "remove one of the two")
+    # Neutron would tell the network, and the next run that it differs.
+    for one in (network.get("cidr"), *(route.get("destination") for route in _routes(network))):
+        if one:
+            networkcheck.cidr(one, report)
+
+
+def _routes(network: Node) -> list[Node]:
+    routes = network.get("routes")
+    return routes.items if routes else []
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from generator.document import Node
 from generator.problems import Report
 from generator.session import CREDENTIALS, connected
 from imagebuild.console import Progress, run_command
-from imagebuild.errors import AltostratusError, InputError
+from imagebuild.errors import AltostratusError
 
 KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
 TIMEOUT = 600
@@ -37,16 +37,17 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", "docs/register-nodes.md says what is in it")
+    document.require(path, "docs/register-nodes.md says what is in it")
     report = Report()
     node = document.load(path, report)
     if schema.check(node, baremetal.NODES, report, "nodes file"):
         listed = node.fields["nodes"].items
         for one in listed:
             _check_node(one, report)
-        _check_unique((one.get("name") for one in listed), "name", report)
-        _check_unique((mac for one in listed for mac in one.fields["mac"].items), "mac", report)
+        schema.check_unique((one.get("name") for one in listed), "name", report)
+        schema.check_unique(
+            (mac for one in listed for mac in one.fields["mac"].items), "mac", report
+        )
     report.raise_if_any()
     nodes: list[dict[str, Any]] = node.plain()["nodes"]
     return nodes
@@ -57,26 +58,20 @@ def _check_node(node: Node, report: Report) -> None:
     driver = DRIVERS[str(kind.value)]
     for word in driver.required:
         if word not in node.fields:
-            report.add(node.mark, f"a node with pm_type {kind.value} needs '{word}'")
+            message = f"a node with pm_type {kind.value} needs '{word}'"
+            report.add(node.mark, message, f"add '{word}'")
     if ("kernel_id" in node.fields) != ("ramdisk_id" in node.fields):
-        report.add(node.mark, "'kernel_id' and 'ramdisk_id' go together: a kernel has its modules")
+        message = "'kernel_id' and 'ramdisk_id' go together: a kernel has its modules"
+        report.add(node.mark, message, "give both, or neither")
     for word in ("pm_port", "cpu", "memory", "disk"):
         given = node.get(word)
         if given and not re.fullmatch(r"[1-9]\d*", str(given.value)):
-            report.add(given.mark, f"{word}: '{given.value}' is not a whole number above 0")
+            message = f"{word}: '{given.value}' is not a whole number above 0"
+            report.add(given.mark, message, baremetal.NODE["properties"][word]["description"])
     given = node.get("capabilities")
     if given and not re.fullmatch(r"([^:,\s]+:[^:,\s]+)(,[^:,\s]+:[^:,\s]+)*", str(given.value)):
-        report.add(given.mark, f"capabilities: '{given.value}' is not KEY:VALUE,KEY:VALUE")
-
-
-def _check_unique(values: Iterable[Node | None], word: str, report: Report) -> None:
-    seen: dict[str, Node] = {}
-    for value in values:
-        if value is None:
-            continue
-        first = seen.setdefault(str(value.value).lower(), value)
-        if first is not value:
-            report.add(value.mark, f"{word}: {value.value} is also in line {first.mark.line}")
+        message = f"capabilities: '{given.value}' is not KEY:VALUE,KEY:VALUE"
+        report.add(given.mark, message, "such as boot_mode:bios")
 
 
 def _parser() -> argparse.ArgumentParser:

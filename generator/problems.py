@@ -26,16 +26,15 @@ class Mark:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
-    """One thing that is wrong; ``hint`` says how to put it right, or is empty."""
+    """One thing that is wrong; ``hint`` says how to put it right."""
 
     mark: Mark
     message: str
-    hint: str = ""
+    hint: str
 
     def __str__(self) -> str:
         """Return the line for the user, and the hint indented below it."""
-        text = f"{self.mark}: {self.message}"
-        return f"{text}\n    hint: {self.hint}" if self.hint else text
+        return f"{self.mark}: {self.message}\n    hint: {self.hint}"
 
 
 class InvalidInputError(InputError):
@@ -55,7 +54,7 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, mark: Mark, message: str, hint: str = "") -> None:
+    def add(self, mark: Mark, message: str, hint: str) -> None:
         """Note one problem."""
         self.problems.append(Problem(mark, message, hint))
 
@@ -65,10 +64,20 @@ class Report:
             raise InvalidInputError(self.problems)
 
 
+def alike(word: str, known: Iterable[str]) -> list[str]:
+    """Return what of ``known`` somebody who wrote ``word`` may have meant, the nearest first."""
+    return difflib.get_close_matches(word, sorted(known))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the hint for a ``word`` that is not among ``known``: the nearest, or all if few."""
+    """Return the hint for a ``word`` that is not among ``known``: the nearest, or which there are.
+
+    ``known`` that is empty allows nothing.
+    """
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
-    if close:
+    if close := alike(word, names):
         return f"did you mean '{close[0]}'?"
-    return f"known: {', '.join(names)}" if 0 < len(names) <= _LISTED else ""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return (
+        f"known: {', '.join(names[:_LISTED])}{more}" if names else "nothing can be here: remove it"
+    )

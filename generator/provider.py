@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generator.grammar import ADDRESS, CIDR
 from generator.schema import Schema
 from imagebuild.errors import AltostratusError
 
@@ -16,13 +17,13 @@ _POOL: Schema = {
     "type": "object",
     "required": ["start", "end"],
     "additionalProperties": False,
-    "properties": {"start": {"type": "string"}, "end": {"type": "string"}},
+    "properties": {"start": ADDRESS, "end": ADDRESS},
 }
 _ROUTE: Schema = {
     "type": "object",
     "required": ["destination", "nexthop"],
     "additionalProperties": False,
-    "properties": {"destination": {"type": "string"}, "nexthop": {"type": "string"}},
+    "properties": {"destination": CIDR, "nexthop": ADDRESS},
 }
 
 NETWORK: Schema = {
@@ -51,8 +52,8 @@ NETWORK: Schema = {
             "maximum": 4094,
             "description": "VLAN id; for `vlan` alone, and needed there",
         },
-        "cidr": {"type": "string", "description": "Addresses of the subnet, IPv4"},
-        "gateway": {"type": "string", "description": "Gateway address; absent: no gateway"},
+        "cidr": {**CIDR, "description": "Addresses of the subnet, IPv4"},
+        "gateway": {**ADDRESS, "description": "Gateway address; absent: no gateway"},
         "allocation_pools": {
             "type": "array",
             "items": _POOL,
@@ -65,7 +66,7 @@ NETWORK: Schema = {
         },
         "dns": {
             "type": "array",
-            "items": {"type": "string"},
+            "items": ADDRESS,
             "description": "Name servers that DHCP announces, in order",
         },
         "dhcp": {"type": "boolean", "default": True, "description": "Whether DHCP runs"},

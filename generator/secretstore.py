@@ -9,17 +9,20 @@ taken out is still there when the service comes back.
 import base64
 import secrets as randomness
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from generator import document, emit
 from generator.cloud import camel_case
-from generator.problems import Mark, Report
+from generator.problems import InvalidInputError, Mark, Report
 
 SECTION = "parameter_defaults"
 
 HEADER = """SPDX-License-Identifier: Apache-2.0
 Secrets of the cloud, written once by generate-stacks and kept by it. Whoever has them has the
 cloud. Change one and update the stack to replace it."""
+
+_RESTORE = "restore the file from a backup: a running cloud needs its secrets"
 
 _MAKERS: Mapping[str, Callable[[], str]] = {
     "password": lambda: randomness.token_hex(16),
@@ -35,13 +38,20 @@ def load(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     report = Report()
-    section = document.load(path, report).get(SECTION)
+    try:
+        root = document.load(path, report)
+    except InvalidInputError as error:
+        raise InvalidInputError(replace(one, hint=_RESTORE) for one in error.problems) from error
+    section = root.get(SECTION)
     if section is None:
-        report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", "restore it from a backup")
+        report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", _RESTORE)
+    # A cloud without secrets has an empty mapping here; nothing at all is not what we wrote.
+    elif not isinstance(section.value, dict):
+        report.add(section.mark, f"{SECTION}: not a mapping of secrets", _RESTORE)
     values = section.fields if section else {}
     for name, node in values.items():
         if not isinstance(node.value, str) or not node.value:
-            report.add(node.mark, f"{name}: not a string", 'write it as "…"')
+            report.add(node.mark, f"{name}: not a string", f'write it as "…", or {_RESTORE}')
     report.raise_if_any()
     return {name: str(node.value) for name, node in values.items()}
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the services of a role to contracts and metadata keys."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from generator import schema
 from generator.contract import Contract, Contracts
 from generator.document import Node
-from generator.problems import Report, nearest
+from generator.problems import Report, alike, nearest
 
 
 def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
     """Return the services that the list ``node`` names: services and groups, ``-name`` removes."""
     chosen: dict[str, None] = {}
+    unknown = possible(node, contracts)
     for item in node.items:
         word = str(item.value)
         name = word.removeprefix("-")
@@ -21,14 +22,42 @@ def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
             _unknown(item, name, contracts, report)
         elif not word.startswith("-"):
             if len(members) == 1 and name in chosen:
-                report.add(item.mark, f"services: '{name}' is already there")
+                hint = "name each service once"
+                report.add(item.mark, f"services: '{name}' is already there", hint)
             chosen.update(dict.fromkeys(members))
         else:
-            if not chosen.keys() & set(members):
+            if not (chosen.keys() | unknown) & set(members):
                 report.add(item.mark, f"services: {word} removes nothing", "put it after a group")
             for member in members:
                 chosen.pop(member, None)
     return tuple(chosen)
+
+
+def possible(node: Node, contracts: Contracts) -> frozenset[str]:
+    """Return the services that misspelt words of the list ``node`` may stand for."""
+    words = {str(item.value).removeprefix("-") for item in node.items} | node.lost
+    wrong = words - contracts.services.keys() - contracts.groups.keys()
+    if not wrong:
+        return frozenset()
+    known = [*contracts.services, *contracts.groups]
+    meant = [one for word in wrong for one in alike(word.lower(), known)]
+    return frozenset(name for one in meant for name in contracts.groups.get(one, (one,)))
+
+
+def allowed_keys(role: Node, chosen: Iterable[str], contracts: Contracts) -> Collection[str]:
+    """Return the keys for ``config`` of the role with the tree ``role`` and ``chosen`` services."""
+    listed = role.get("services")
+    if listed is None:
+        return contracts.keys  # what its services are is not known
+    return metadata_keys({*chosen, *possible(listed, contracts)}, contracts)
+
+
+def words(config: Node | None, path: str = "") -> Iterator[str]:
+    """Yield every dotted key in the tree ``config``, also those that no service has."""
+    for word, value in config.fields.items() if config else ():
+        key = f"{path}.{word}" if path else word
+        yield key
+        yield from words(value, key)
 
 
 def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> None:
@@ -68,7 +97,11 @@ def overrides(
         for word, value in node.fields.items():
             key = f"{path}.{word}" if path else word
             if key in allowed:
-                if schema.check(value, contracts.keys[key].schema, report, key):
+                form = {
+                    **contracts.keys[key].schema,
+                    "description": contracts.keys[key].description,
+                }
+                if schema.check(value, form, report, key):
                     found[key] = value.plain()
             elif value.fields and any(name.startswith(f"{key}.") for name in allowed):
                 visit(value, key)

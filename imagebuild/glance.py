@@ -6,12 +6,14 @@ Credentials are found as every OpenStack client finds them: ``OS_CLOUD`` with cl
 """
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from imagebuild.errors import AltostratusError, InputError
+from imagebuild import credentials
+from imagebuild.errors import AltostratusError
+
+SERVICE = "the image service"
 
 
 class ImageStore(Protocol):
@@ -45,9 +47,7 @@ class Glance:
             import glanceclient
             import openstack.config
 
-            # Named, an unknown cloud is an error even where there is no clouds.yaml.
-            cloud = os.environ.get("OS_CLOUD") or None
-            region = openstack.config.OpenStackConfig().get_one(cloud)
+            region = openstack.config.OpenStackConfig().get_one(credentials.cloud())
             self._images = glanceclient.Client(
                 "2",
                 session=region.get_session(),
@@ -87,31 +87,15 @@ class Glance:
 
 @contextlib.contextmanager
 def _clear_errors() -> Iterator[None]:
-    """Turn the exceptions of the client libraries into ours."""
+    """Turn the exceptions of the client libraries into ours, glanceclient's too."""
     import glanceclient.exc
-    import keystoneauth1.exceptions as keystone
-    import openstack.exceptions
 
     try:
-        yield
-    except (keystone.MissingRequiredOptions, keystone.MissingAuthPlugin) as error:
-        raise InputError(
-            f"no credentials for OpenStack: {error}",
-            "set OS_CLOUD to a cloud of your clouds.yaml, or source an openrc file",
-        ) from error
-    except openstack.exceptions.ConfigException as error:
-        raise InputError(str(error), "see OS_CLOUD and clouds.yaml") from error
-    except (keystone.Unauthorized, glanceclient.exc.Unauthorized) as error:
-        raise AltostratusError(
-            "OpenStack refuses the credentials", "see OS_CLOUD, clouds.yaml or OS_PASSWORD"
-        ) from error
-    except keystone.EndpointNotFound as error:
-        raise AltostratusError(f"the cloud has no image service: {error}") from error
-    except (keystone.ConnectionError, glanceclient.exc.CommunicationError) as error:
-        raise AltostratusError(
-            # The rest repeats it, with addresses of Python objects.
-            f"the image service is unreachable: {str(error).partition(': HTTP')[0]}",
-            "is the cloud running?",
-        ) from error
-    except (keystone.ClientException, glanceclient.exc.BaseException) as error:
-        raise AltostratusError(f"the image service answers: {error}") from error
+        with credentials.clear_errors(SERVICE):
+            yield
+    except glanceclient.exc.Unauthorized as error:
+        raise credentials.refused() from error
+    except glanceclient.exc.CommunicationError as error:
+        raise credentials.unreachable(SERVICE, error) from error
+    except glanceclient.exc.BaseException as error:
+        raise AltostratusError(f"{SERVICE} answers: {error}") from error

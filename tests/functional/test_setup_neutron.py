@@ -142,7 +142,7 @@ def test_a_vlan_id_in_use_is_refused_in_words(neutron: Any, tmp_path: Path) -> N
     }
     result = setup(tmp_path, other)
     assert result.returncode == 1
-    assert "error: Neutron refused" in result.stderr
+    assert "error: Neutron answers" in result.stderr
     assert "3999" in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -156,4 +156,4 @@ def test_wrong_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neut
     (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"undercloud": {"auth": auth}}}))
     result = setup(tmp_path, VLAN)
     assert result.returncode == 1
-    assert "Keystone refuses the credentials" in result.stderr
+    assert "error: OpenStack refuses the credentials" in result.stderr

@@ -31,6 +31,7 @@ roles:
 def problems(text: str, services: Contracts) -> list[str]:
     with pytest.raises(InvalidInputError) as error:
         cloudfile.parse(text.encode(), "f", services)
+    assert all(one.hint for one in error.value.problems), error.value
     return [str(one) for one in error.value.problems]
 
 
@@ -93,7 +94,7 @@ def test_examples_are_valid(path: Path) -> None:
 # (what to replace, by what, the one problem expected)
 CASES = [
     # Form
-    ("name: test", "nmae: test", "f:1:1: cloud file: 'name' is missing"),
+    ("name: test", "nmae: test", "f:1:1: unknown key 'nmae'\n    hint: did you mean 'name'?"),
     ("name: test", "name: Test", "f:1:7: name: 'Test' is not a name of at most 40"),
     ("name: test", "name: test\nrelease: pike", "f:2:10: release: 'pike' is unknown"),
     ("count: 2", "count: two", "f:11:12: count: 'two' is not a whole number"),
@@ -101,6 +102,9 @@ CASES = [
     ("count: 2", "count: true", "f:11:12: count: true is not a whole number"),
     ("count: 2", "cuont: 2", "f:11:5: unknown key 'cuont'\n    hint: did you mean 'count'?"),
     ("[lxc]", "[lcx]", "f:2:15: hypervisors: 'lcx' is unknown\n    hint: did you mean 'lxc'?"),
+    ("[lxc]", "[lxc, lxc]", "f:2:20: hypervisors: lxc is listed twice"),
+    ("  api:", "  api-:", "f:9:3: roles: 'api-' is not a name of at most"),
+    ("count: 2", "count: 65537", "f:11:12: count: 65537 is more than 65536"),
     ("[lxc]", "[]", "f:2:14: hypervisors: 0 items where at least 1 are needed"),
     ("vlan: 201", "vlan: 4095", "f:5:20: vlan: 4095 is more than 4094"),
     ("cidr: 172.16.2.0/24", "cidr: 172.16.2/24", "f:5:31: cidr: '172.16.2/24' is not an IPv4 netw"),
@@ -113,6 +117,10 @@ CASES = [
     ("    count: 2", "\tcount: 2", "f:11:1: not YAML: found character that cannot start any token"),
     # Networks
     ("172.16.2.0/24", "172.16.2.1/24", "f:5:31: cidr: 172.16.2.1/24 is an address\n    hint: the"),
+    ("172.16.2.0/24", "127.1.0.0/16", "f:5:31: cidr: 127.1.0.0/16 has addresses of 127.0.0.0/8"),
+    ("172.16.2.0/24", "224.0.0.0/24", "f:5:31: cidr: 224.0.0.0/24 has addresses of 224.0.0.0/4"),
+    ("172.16.2.0/24", "169.254.0.0/16", "f:5:31: cidr: 169.254.0.0/16 has addresses of 169.254"),
+    ("172.16.2.0/24", "128.0.0.0/1", "f:5:31: cidr: 128.0.0.0/1 has addresses of 169.254.0.0/16"),
     ("172.16.2.0/24", "192.168.24.128/25", "f:5:31: cidr: 192.168.24.128/25 overlaps 192.168.24.0"),
     ("vlan: 201", "type: vlan", "f:5:20: type: a vlan network needs an id"),
     ("vlan: 201", "vlan: 201, type: flat", "f:5:31: type: a flat network has no vlan"),
@@ -217,13 +225,28 @@ CASES = [
     # Fixed addresses
     (
         "count: 2",
+        "addresses: {ctlplane: [192.168.24.255]}",
+        "f:11:27: addresses: 192.168.24.255 is not an address of hosts in 192.168.24.0/24 of ctl",
+    ),
+    (
+        "count: 2",
+        "count: 2\n  api-1:\n    services: [memcached]\n    addresses: {ctlplane: [192.168.24.5]}",
+        "f:12:3: role 'api-1' has an instance of the name of one of 'api'",
+    ),
+    (
+        "count: 2",
+        "count: 2\n  api-2:\n    services: [memcached]\n    addresses: {ctlplane: [192.168.24.5]}",
+        None,
+    ),
+    (
+        "count: 2",
         "addresses: {ctlplane: [192.168.24.15]}",
         "f:11:27: addresses: 192.168.24.15 is in t",
     ),
     (
         "count: 2",
         "addresses: {ctlplane: [192.168.25.5]}",
-        "f:11:27: addresses: 192.168.25.5 is not in",
+        "f:11:27: addresses: 192.168.25.5 is not an address of hosts in 192.168.24.0/24 of ctlp",
     ),
     (
         "count: 2",
@@ -255,15 +278,119 @@ def test_checks(old: str, new: str, expected: str | None, services: Contracts) -
         assert any(one.startswith(expected) for one in found), found
 
 
+MANY = """\
+nmae: test
+hypervisors: [lxc, lxd]
+networks:
+  ctlplane: {cidr: 192.168.24.0/24, gatway: 192.168.24.1, pool: [192.168.24.10, 192.168.24.99]}
+  internal: {vlan: 201, cidr: 172.16.2.0/24, dns: [x], gateway: 172.16.3.1}
+  storage: {vlan: 201, cidr: 172.16.3.0/33}
+  public: {vlan: 5000, cidr: 172.16.2.128/25}
+roles:
+  api:
+    services: [keystone, memcached]
+    networks: [ctlplane, internl]
+    cuont: 2
+    addresses: {ctlplane: [192.168.25.5, 192.168.24.9]}
+  store:
+    services: [glnce]
+    hypervisor: kvm
+    flavour: {}
+    config: {glance: {url: 5}}
+"""
+
+
 def test_all_problems_at_once_in_the_order_of_the_file(services: Contracts) -> None:
-    text = GOOD.replace("name: test", "name: T").replace("vlan: 201", "vlan: 0")
-    text = text.replace("mariadb, memcached", "mariadb, memcache").replace("count: 2", "cuont: 2")
-    assert [one.split(" ")[0] for one in problems(text, services)] == [
-        "f:1:7:",
-        "f:5:20:",
-        "f:8:25:",
-        "f:11:5:",
+    found = [one.partition("\n")[0] for one in problems(MANY, services)]
+    expected = [
+        "f:1:1: unknown key 'nmae'",
+        "f:2:20: hypervisors: 'lxd' is unknown",
+        "f:4:37: unknown key 'gatway'",
+        "f:5:52: dns: 'x' is not an IPv4 address",
+        "f:5:65: gateway: 172.16.3.1 is not an address of hosts in 172.16.2.0/24",
+        "f:6:19: vlan: 201 is already that of network 'internal'",
+        "f:6:30: cidr: '172.16.3.0/33' is not an IPv4 network",
+        "f:7:18: vlan: 5000 is more than 4094",
+        "f:7:30: cidr: 172.16.2.128/25 overlaps 172.16.2.0/24 of network 'internal'",
+        "f:10:16: keystone needs mariadb, which no role has",
+        "f:11:26: networks of api: unknown network 'internl'",
+        "f:12:5: unknown key 'cuont'",
+        "f:13:27: addresses: 192.168.25.5 is not an address of hosts in 192.168.24.0/24 of "
+        "ctlplane",
+        "f:15:16: services: unknown service 'glnce'",
+        "f:16:17: hypervisor: kvm is not listed",
+        "f:17:5: unknown key 'flavour'",
+        "f:18:28: glance.url: 5 is not a string",
     ]
+    assert found == expected
+
+
+# (what to replace, by what, the only problems): nothing that merely follows from them.
+ALONE = [
+    ("name: test", "name: test\nsevice_network: internal", ["unknown key 'sevice_network'"]),
+    ("name: test", "name: test\nservice_network: I", ["service_network: 'I' is not a name"]),
+    ("[lxc]", "[lcx]", ["hypervisors: 'lcx' is unknown"]),
+    ("[lxc]", "[lcx]\njoin: 5", ["hypervisors: 'lcx' is unknown", "join: 5 is not a cloud file"]),
+    ("vlan: 201", "vlan: 0", ["vlan: 0 is less than 1"]),
+    ("vlan: 201", "valn: 201", ["unknown key 'valn'"]),
+    ("vlan: 201", "type: vlan", ["type: a vlan network needs an id"]),
+    ("vlan: 201", "type: vlan, vlan: x", ["vlan: 'x' is not a whole number"]),
+    ("cidr: 172.16.2.0/24", "cdir: 172.16.2.0/24", ["unknown key 'cdir'"]),
+    ("cidr: 172.16.2.0/24", "mtu: 1500", ["internal: 'cidr' is missing"]),
+    ("vlan: 201, cidr: 172.16.2.0/24", "<<: 5", ["merge keys (<<) are not supported"]),
+    ("24.20]", "25.20]", ["pool: 192.168.25.20 is not an address of hosts in"]),
+    ("pool: [192.168.24.10,", "pool: [x,", ["pool: 'x' is not an IPv4 address"]),
+    ("  internal: {", "  Internal: {", ["networks: 'Internal' is not a name"]),
+    ("  api:", "  Api:", ["roles: 'Api' is not a name"]),
+    ("[mariadb, memcached]", "5", ["services: 5 is not a list"]),
+    ("[mariadb, memcached]", "[Mariadb, memcached]", ["services: 'Mariadb' is not a service"]),
+    ("[mariadb,", "[mariabd, -mariadb,", ["services: unknown service 'mariabd'"]),
+    ("    services: [mariadb, memcached]", "    <<: 5", ["merge keys (<<) are not supported"]),
+    ("    services: [mariadb, memcached]", "    servics: []", ["unknown key 'servics'"]),
+    ("\n    services: [mariadb, memcached]", " *x", ["alias *x has no complete anchor before it"]),
+    ("networks: [ctlplane]", "networks: [ctlpalne]", ["networks of api: unknown network 'ctlp"]),
+    ("networks: [ctlplane]", "networks: 5", ["networks: 5 is not a list"]),
+    (
+        "count: 2",
+        "count: x\n    addresses: {ctlplane: [192.168.24.5, 192.168.24.6]}",
+        ["count: 'x'"],
+    ),
+    (
+        "count: 2",
+        "count: 2\n    addresses: {ctlplane: [192.168.24.5, x]}",
+        ["ctlplane: 'x' is not an IPv4 address"],
+    ),
+    ("keystone,", "keystnoe,", ["services: unknown service 'keystnoe'"]),
+    (
+        "keystone, glance]",
+        "glnce]\n    config: {glance: {url: x}}",
+        ["services: unknown service 'gl"],
+    ),
+    (
+        "glance]",
+        "compute-lxc]\n    config: {compute-lxc: {tokn: x}}",
+        ["config: no service here has"],
+    ),
+    ("glance]", "compute-lxc]\n    config: {compute-lxc: {token: 5}}", ["compute-lxc.token: 5 is"]),
+    ("glance]", "compute-lxc]\n    config: 5", ["config: 5 is not a mapping"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), ALONE)
+def test_nothing_follows_from_a_mistake(
+    old: str, new: str, expected: list[str], services: Contracts
+) -> None:
+    assert old in GOOD
+    found = [one.split(" ", 1)[1] for one in problems(GOOD.replace(old, new, 1), services)]
+    assert len(found) == len(expected), found
+    assert all(map(str.startswith, found, expected)), found
+
+
+@pytest.mark.parametrize("networks", ["5", "{}", "[]", "", "{ctlplane: 5}"])
+def test_networks_that_are_none(networks: str, services: Contracts) -> None:
+    start, end = GOOD.index("networks:"), GOOD.index("roles:")
+    text = f"{GOOD[:start]}networks: {networks}\n{GOOD[end:]}"
+    assert len(problems(text, services)) == 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", "x", "- a", "name:", "roles: {a: }", "networks: 5"])

@@ -5,7 +5,9 @@ import pytest
 
 from generator import contracts
 from generator.contract import Contracts
+from generator.contractschema import GROUPS
 from generator.problems import InvalidInputError
+from imagebuild.datafiles import elements_path
 
 BASE = "service: {name}\nsummary: A service\n"
 KEY = "keys:\n  {key}: {{type: string, description: x, {source}}}\n"
@@ -102,3 +104,7 @@ def test_dependencies_may_be_circular(tmp_path: Path) -> None:
     write(tmp_path, "a", "", deps="b\n# comment\ndebian-minimal\n")
     write(tmp_path, "b", "", deps="a")
     assert contracts.load(tmp_path).by_name["a"].closure == ("b", "a")
+
+
+def test_every_group_has_a_service() -> None:
+    assert set(contracts.load(elements_path()).groups) == set(GROUPS)

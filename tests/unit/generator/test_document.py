@@ -46,6 +46,7 @@ def test_places_of_values_and_keys() -> None:
         ("﻿a: b", {"a": "b"}),
         ("{1: a, on: b}", {"1": "a", "on": "b"}),
         ("{? x : y}", {"x": "y"}),
+        ("{'<<': y}", {"<<": "y"}),
         ("[&a {x: 1}, *a]", [{"x": 1}, {"x": 1}]),
     ],
 )
@@ -60,6 +61,7 @@ def test_values(text: str, value: object) -> None:
     [
         ("a: 1\nb: 2\na: 3", "f:3:1: duplicate key 'a'\n    hint: it is already given in line 1"),
         ("a: {b: 1, b: 2}", "f:1:11: duplicate key 'b'\n    hint: it is already given in line 1"),
+        ("a: {<<: {b: 1}, c: 2}", "f:1:5: merge keys (<<) are not supported\n    hint: write the"),
         ("? [a]\n: b", "f:1:3: a key must be a word"),
         ("a: !!python/object:os.system x", "f:1:4: tag tag:yaml.org,2002:python/object:os.system"),
         ("&a [*a]", "f:1:5: alias *a has no complete anchor before it"),
@@ -69,7 +71,7 @@ def test_values(text: str, value: object) -> None:
 def test_problems_that_do_not_stop_reading(text: str, problem: str) -> None:
     _, problems = parse(text)
     assert len(problems) == 1
-    assert problems[0].startswith(problem)
+    assert problems[0].startswith(problem) and "\n    hint: " in problems[0]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,7 @@ def test_errors_that_stop_reading(content: bytes, problem: str) -> None:
     with pytest.raises(InvalidInputError) as error:
         parse(content)
     assert any(str(one).startswith(problem) for one in error.value.problems), error.value
+    assert all(one.hint for one in error.value.problems)
 
 
 def test_tabs_are_named() -> None:
@@ -136,4 +139,4 @@ def test_anything_is_read_or_refused(text: str | bytes) -> None:
     try:
         parse(text)
     except InvalidInputError as error:
-        assert error.problems
+        assert all(problem.hint for problem in error.problems)

@@ -107,7 +107,7 @@ def test_mutated_clouds(mutations: Any) -> None:
         lines = text.count("\n") + 1
         for problem in error.problems:
             assert 1 <= problem.mark.line <= lines
-            assert problem.message
+            assert problem.message and problem.hint
     else:
         assert yaml.safe_load(files[f"{cloud.name}.yaml"].text)["resources"]
 
@@ -118,4 +118,4 @@ def test_any_text(text: str | bytes) -> None:
     try:
         cloudfile.parse(text.encode() if isinstance(text, str) else text, "f", SERVICES)
     except InvalidInputError as error:
-        assert error.problems
+        assert all(problem.hint for problem in error.problems)

@@ -2,14 +2,17 @@
 """The command generate-stacks, with the project's own elements."""
 
 import json
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from generator import generate
-from imagebuild.datafiles import examples_path
+from imagebuild.datafiles import examples_path, templates_path
 
 OVERCLOUD = examples_path() / "overcloud-lxc.yaml"
 UNDERCLOUD = examples_path() / "undercloud.yaml"
@@ -36,6 +39,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
         "secrets.yaml",
         "networks.json",
         "flavors.json",
+        ".generate-stacks",
         "templates/server-lxc.yaml",
     }
     images = yaml.safe_load((tmp_path / "out/images.yaml").read_text())["images"]
@@ -103,25 +107,51 @@ def test_check_names_what_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "flavors.json").write_text("{}")
     (tmp_path / "networks.json").unlink()
     (tmp_path / "metadata/undercloud.json").chmod(0o644)
-    (tmp_path / "metadata/old.json").write_text("{}")
     before = contents(tmp_path)
     capsys.readouterr()
     assert run(UNDERCLOUD, "-o", tmp_path, "--check") == 1
     message = capsys.readouterr().err
-    for name in ("flavors.json", "networks.json", "metadata/undercloud.json", "metadata/old.json"):
+    for name in ("flavors.json", "networks.json", "metadata/undercloud.json"):
         assert name in message
     assert "images.yaml" not in message
+    assert run(OVERCLOUD, "-o", tmp_path, "--check") == 1
+    message = capsys.readouterr().err
+    assert "overcloud.yaml" in message and "metadata/undercloud.json, undercloud.yaml" in message
     assert contents(tmp_path) == before
 
 
 def test_files_of_an_older_run_go_and_others_stay(tmp_path: Path) -> None:
     run(UNDERCLOUD, "-o", tmp_path)
     (tmp_path / "images-env.yaml").write_text("parameters: {}\n")
+    run(UNDERCLOUD, "-o", tmp_path)
     run(OVERCLOUD, "-o", tmp_path)
     assert not (tmp_path / "undercloud.yaml").exists()
     assert not list((tmp_path / "metadata").iterdir())
     assert (tmp_path / "images-env.yaml").exists()
     assert run(OVERCLOUD, "-o", tmp_path, "--check") == 0
+
+
+def test_files_of_others_stay(tmp_path: Path) -> None:
+    shutil.copytree(templates_path(), tmp_path / "templates")
+    for name in ("metadata/mine.json", "mine.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    before = contents(tmp_path)
+    for cloud in (UNDERCLOUD, OVERCLOUD):
+        assert run(cloud, "-o", tmp_path) == 0
+        assert run(cloud, "-o", tmp_path, "--check") == 0
+        assert before.items() <= contents(tmp_path).items()
+    assert not (tmp_path / "metadata/undercloud.json").exists()
+
+
+def test_the_cloud_file_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = tmp_path / "overcloud.yaml"
+    cloud.write_text(OVERCLOUD.read_text())
+    assert run(cloud, "-o", tmp_path) == 2
+    assert "overcloud.yaml would be overwritten\nhint: " in capsys.readouterr().err
+    assert contents(tmp_path) == {"overcloud.yaml": OVERCLOUD.read_bytes()}
 
 
 def test_bad_input_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,20 +164,54 @@ def test_bad_input_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("damaged", "problem"),
+    [
+        ("parameter_defaults: {GlanceDbPassword: 5}\n", ":1:40: GlanceDbPassword: not a string"),
+        ("parameter_defaults: {GlanceDbPassword: }\n", ":1:40: GlanceDbPassword: not a string"),
+        ("parameter_defaults: {A: x, A: y}\n", ":1:28: duplicate key 'A'"),
+        ("parameter_defaults:\n", ":1:20: parameter_defaults: not a mapping"),
+        ("parameter_defaults: 5\n", ":1:21: parameter_defaults: not a mapping"),
+        ("parameter_defaults: [A, B]\n", ":1:21: parameter_defaults: not a mapping"),
+        ("parameters: {GlanceDbPassword: x}\n", ":1:1: no 'parameter_defaults'"),
+        ("[]\n", ":1:1: no 'parameter_defaults'"),
+        ("", ":1:1: no 'parameter_defaults'"),
+        ("parameter_defaults: {A: x", ":1:26: not YAML"),
+        ("parameter_defaults: {A: \x00", "not YAML"),
+    ],
+)
 def test_damaged_secrets_are_not_replaced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damaged: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(OVERCLOUD, "-o", tmp_path)
-    (tmp_path / "secrets.yaml").write_text("parameter_defaults: {GlanceDbPassword: 5}\n")
+    (tmp_path / "secrets.yaml").write_text(damaged)
     before = contents(tmp_path)
+    capsys.readouterr()
     assert run(OVERCLOUD, "-o", tmp_path) == 2
-    assert "secrets.yaml:1:40: GlanceDbPassword: not a string" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert problem in error and "secrets.yaml" in error
+    assert "restore the file from a backup" in error or "already given" in error
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize(("path", "code"), [("nowhere.yaml", 2), (".", 2)])
-def test_no_such_file(path: str, code: int, tmp_path: Path) -> None:
-    assert run(tmp_path / path, "-o", tmp_path / "out") == code
+def test_a_cloud_without_secrets_can_get_some(tmp_path: Path) -> None:
+    cloud = tmp_path / "cloud.yaml"
+    networks = "networks: {ctlplane: {cidr: 10.0.0.0/24}}\n"
+    text = f"name: a\nhypervisors: [lxc]\n{networks}roles: {{a: {{services: [memcached]}}}}\n"
+    cloud.write_text(text)
+    assert run(cloud, "-o", tmp_path / "out") == 0
+    cloud.write_text(text.replace("[memcached]", "[memcached, mariadb, keystone]"))
+    assert run(cloud, "-o", tmp_path / "out") == 0
+    assert "KeystoneAdminPassword" in (tmp_path / "out/secrets.yaml").read_text()
+
+
+@pytest.mark.parametrize(("path", "said"), [("nowhere.yaml", "no such file"), (".", "a directory")])
+def test_no_such_file(
+    path: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what in (["-o", tmp_path / "out"], ["--images"]):
+        assert run(tmp_path / path, *what) == 2
+        assert f": {said}\nhint: name a cloud file" in capsys.readouterr().err
 
 
 def test_images_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,6 +225,9 @@ def test_arguments_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
         run(OVERCLOUD)
     assert error.value.code == 2
     assert "one of the arguments -o/--output --images is required" in capsys.readouterr().err
+    assert run(OVERCLOUD, "--images", "--check") == 2
+    said = capsys.readouterr()
+    assert "error: --check has nothing to compare" in said.err and not said.out
 
 
 def test_large_stacks_are_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -176,4 +243,17 @@ def test_large_stacks_are_announced(tmp_path: Path, caplog: pytest.LogCaptureFix
     cloud.write_text(text)
     assert generate.generate(cloud, tmp_path / "out")
     # 4 configurations and groups, 8 groups of ports, 233 instances of 3 resources and 2 ports.
-    assert f"the stack has {16 + 233 * 5} resources" in caplog.text
+    assert f"warning: the stack has {16 + 233 * 5} resources" in caplog.text
+    assert "\nhint: raise it in heat.conf" in caplog.text
+
+
+def test_help_does_not_load_the_model() -> None:
+    code = (
+        "import sys, contextlib, io\n"
+        "from generator.generate import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])\n"
+        "print([m for m in sys.modules if m == 'yaml' or m.startswith('generator.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['generator.generate']"

@@ -221,6 +221,13 @@ def test_command(command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[s
         ({"networks": [FLAT | {"gatway": "x"}]}, "unknown key 'gatway'"),
         ({"networks": [FLAT | {"segmentation_id": 5}]}, "a flat network has no segmentation_id"),
         ({"networks": [FLAT | {"type": "vlan"}]}, "a vlan network needs a segmentation_id"),
+        ({"networks": [FLAT, VLAN, FLAT]}, "name: ctlplane is also in line 1"),
+        ({"networks": [FLAT | {"cidr": "foo"}]}, "cidr: 'foo' is not an IPv4 network"),
+        ({"networks": [FLAT | {"cidr": "10.0.0.1/8"}]}, "cidr: 10.0.0.1/8 is an address"),
+        ({"networks": [FLAT | {"gateway": "x"}]}, "gateway: 'x' is not an IPv4 address"),
+        ({"networks": [FLAT | {"dns": ["x"]}]}, "dns: 'x' is not an IPv4 address"),
+        ({"networks": [VLAN | {"type": "vxlan"}]}, "type: 'vxlan' is unknown"),
+        ({"networks": [VLAN | {"segmentation_id": "x"}]}, "segmentation_id: 'x' is not a whole"),
     ],
 )
 def test_bad_files(
@@ -231,7 +238,8 @@ def test_bad_files(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(tmp_path, content) == 2
-    assert problem in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert problem in error and "1 problem found" in error and "\n    hint: " in error
     assert command.calls == []
 
 
@@ -245,6 +253,25 @@ def test_no_credentials(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    for name in ("OS_CLOUD", "OS_AUTH_TYPE", "OS_ENDPOINT", "OS_AUTH_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert run(tmp_path, {"networks": [FLAT]}) == 2
+    error = capsys.readouterr().err
+    assert "error: no credentials for OpenStack" in error and "hint: set OS_CLOUD" in error
     monkeypatch.setenv("OS_CLOUD", "nowhere")
+    assert run(tmp_path, {"networks": [FLAT]}) == 2
+    assert "error: Cloud nowhere was not found" in capsys.readouterr().err
+
+
+def test_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OS_CLOUD", raising=False)
+    for name, value in {
+        **{"AUTH_URL": "http://127.0.0.1:9/v3", "USERNAME": "me", "PASSWORD": "x"},
+        **{"PROJECT_NAME": "me", "USER_DOMAIN_NAME": "x", "PROJECT_DOMAIN_NAME": "x"},
+    }.items():
+        monkeypatch.setenv(f"OS_{name}", value)
     assert run(tmp_path, {"networks": [FLAT]}) == 1
-    assert "hint: set OS_CLOUD" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "error: Neutron is unreachable: " in error and "hint: is the cloud running?" in error
