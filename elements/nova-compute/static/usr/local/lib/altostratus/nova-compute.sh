@@ -17,9 +17,12 @@ nova_compute_described() {
     return 1
 }
 
-# nova_compute_directories STATE_PATH: make the directories of a nova-compute process.
+# nova_compute_directories TYPE [USER]: make the directories of a nova-compute process that runs as USER, else root.
 nova_compute_directories() {
-    install -d -o root -g root -m 0755 "$1" "$1/instances" "$1/lock"
+    local user=${2:-root} state lock
+    state=$(metadata "nova-$1.state_path")
+    lock=$(metadata "nova-$1.lock_path")
+    install -d -o "$user" -g "$user" -m 0755 "$state" "$state/instances" "$lock"
 }
 
 # start_nova_compute TYPE [FILE…]: start nova-compute-TYPE, or restart it if its configuration or a FILE changed.
