@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from generator import cloudfile, contracts, literals, metadata
 from generator.resolve import resolve
@@ -115,6 +116,19 @@ def look_up(tree: Any, key: str) -> Any:
     return None if tree == {} else tree
 
 
+@pytest.mark.parametrize("type_", processes.TYPES)
+def test_a_script_names_the_units_of_its_contract(type_: str) -> None:
+    element = ELEMENTS / f"nova-{type_}"
+    text = (element / f"os-refresh-config/post-configure.d/60-nova-{type_}").read_text()
+    (given,) = re.findall(r"^\. \S*/nova-compute\.sh((?: \\\n)?.*)$", text, re.MULTILINE)
+    named = given.replace("\\", " ").split()
+    units = yaml.safe_load((element / "service.yaml").read_text())["units"]
+    own = {f"{unit}.service" for unit in units} - {f"nova-compute-{type_}.service"}
+    assert sorted(named) == sorted(own)
+    # Before what they need to end in order.
+    assert not named or "guests" in named[0] or type_ == "ironic"
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     (tmp_path / "defaults").mkdir()
@@ -163,24 +177,25 @@ def test_program_says_what_is_wrong(file: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("content", "is_active", "reached", "calls"),
+    ("content", "is_enabled", "reached", "calls"),
     [
         ({"nova-lxc": {"state_path": "/s"}}, True, True, []),
         ({"nova-docker": {"state_path": "/s"}}, False, False, []),
-        ({}, True, False, ["disable --now nova-compute-lxc.service"]),
+        ({}, True, False, ["disable --now nova-compute-lxc.service guests@lxc.service b.service"]),
     ],
 )
 def test_a_script_ends_where_its_process_is_not_described(
-    content: Any, is_active: bool, reached: bool, calls: list[str], tmp_path: Path
+    content: Any, is_enabled: bool, reached: bool, calls: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "metadata.json").write_text(json.dumps(content))
     systemctl = tmp_path / "systemctl"
-    enabled = "0" if is_active else "1"
-    answer = f'case "$*" in *is-active*) exit {enabled} ;; esac'
+    enabled = "0" if is_enabled else "1"
+    answer = f'case "$*" in *is-enabled*) exit {enabled} ;; esac'
     systemctl.write_text(f'#!/bin/bash\n{answer}\necho "$*" >> {tmp_path}/calls\n')
     script = tmp_path / "60-nova-lxc"
     script.write_text(
-        f"#!/bin/bash\nset -eu -o pipefail\n. {LIBRARY}/refresh.sh\n. {SHARED}\necho reached\n"
+        f"#!/bin/bash\nset -eu -o pipefail\n. {LIBRARY}/refresh.sh\n. {SHARED} \\\n  "
+        "guests@lxc.service b.service\necho reached\n"
     )
     for path in (systemctl, script):
         path.chmod(0o755)
