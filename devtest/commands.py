@@ -297,6 +297,7 @@ def _chain(args: argparse.Namespace, workspace: Workspace) -> Chain:
     type_ = args.hypervisor or environment.hypervisor
     if type_:
         cloud, file = chain.read(args.cloud, type_)
+    chain.check_name(cloud, file)
     chain.check_reach(cloud, file)
     return Chain(workspace, cloud, file, Progress(args.quiet), type_, given)
 

@@ -43,7 +43,7 @@ def document(content: Mapping[str, Any], header: str) -> str:
     return "\n".join([*lines, *_mapping(content, 0), ""])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)
 def scalar(value: None | bool | int | float | str) -> str:
     """Return a scalar as YAML, without quotes where every reader takes it for the same string."""
     if not isinstance(value, str):

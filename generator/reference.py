@@ -59,18 +59,18 @@ def main() -> int:
 def _nova_defaults(known: Contracts) -> dict[Path, str]:
     """Return what each nova-compute process takes where metadata of the old layout say nothing.
 
-    Contracts are not in images; ``novadrivers.processes`` reads these files instead.
+    Contracts are not in images; ``novadrivers.processes`` reads these files instead. They have the
+    constants of the process's contract, and of the one that all of Nova shares.
     """
     found = {}
     for service, contract in known.by_name.items():
         # A nova-compute process is what has a driver.
         if f"{service}.compute_driver" in contract.keys:
             own = {
-                name.removeprefix(f"{service}."): key.value
-                for name, key in contract.keys.items()
-                if name.startswith(f"{service}.")
-                and not key.required
-                and not any(references(key.value))
+                name: key.value
+                for one in (known.by_name["nova"], contract)
+                for name, key in one.keys.items()
+                if key.value is not None and not any(references(key.value))
             }
             type_ = service.removeprefix("nova-")
             path = ELEMENTS / service / "static/usr/share/altostratus/nova-defaults"

@@ -16,13 +16,18 @@ BUILD_TASKS = frozenset(("scheduling", "block_device_mapping", "networking", "sp
 REBUILD_TASKS = frozenset(("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"))
 """Values of ``task_state`` (nova.compute.task_states) with which Nova gives a build up."""
 
+LEFT_ALONE = frozenset(("error", "soft-delete", "deleted"))
+"""Values of ``vm_state`` (nova.compute.vm_states) for which it does not look at these."""
+
 
 def interrupted(instance: Any) -> bool:
     """Tell whether a nova-compute that starts gives ``instance`` up.
 
-    The rule is Nova's (ComputeManager._init_instance): the rebuild of a server that was in ERROR
-    before is left as it is.
+    The rule is Nova's (ComputeManager._init_instance), which leaves a server as it is that was in
+    ERROR before, or is deleted but for its reclaiming.
     """
+    if instance.vm_state in LEFT_ALONE:
+        return False
     built = instance.vm_state == "building" or instance.task_state in BUILD_TASKS
     is_rebuilt = instance.task_state in REBUILD_TASKS
     return built or (is_rebuilt and instance.vm_state in ("active", "stopped"))

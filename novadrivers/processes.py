@@ -13,6 +13,9 @@ generator. Two layouts are understood, also together:
   process gets anything from ``nova:``: two with one name would be the consequence.
 
 Where both describe the same type, each key of the new layout wins over its old one.
+
+Each nova-compute reports the whole node, so those whose instances live on it share it out: each
+reserves what is not its own.
 """
 
 import json
@@ -26,6 +29,12 @@ from typing import Any
 
 TYPES = ("kvm", "lxc", "docker", "ironic", "fake")
 """The types that can have a process."""
+
+SHARING = ("kvm", "lxc", "docker")
+"""The types whose instances use the node's own memory and CPUs."""
+
+SERVICES_MB = 512
+"""MiB of memory that a node keeps for its services."""
 
 OLD_STATE_PATH = "/mnt/state/var/lib/nova"
 """``state_path`` of all of Nova in TripleO's template nova.conf (tripleo-image-elements)."""
@@ -54,6 +63,26 @@ _LIBVIRT_TYPES = {"lxc": "lxc", "kvm": "kvm", "qemu": "kvm"}
 
 class MetadataError(ValueError):
     """What is wrong with the metadata, in words for its author."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What a node has, as its hypervisors report it: MiB of memory, and CPUs."""
+
+    memory_mb: int
+    cpus: int
+
+    def reserved(self, processes: int) -> dict[str, int]:
+        """Return what each of so many processes does not give to its instances, as Nova's options.
+
+        They have equal shares; where there are fewer CPUs than processes, each has one.
+        """
+        memory = max(0, self.memory_mb - SERVICES_MB) // processes
+        cpus = max(1, self.cpus // processes)
+        return {
+            "reserved_host_memory_mb": self.memory_mb - memory,
+            "reserved_host_cpus": self.cpus - cpus,
+        }
 
 
 @dataclass(frozen=True)
@@ -86,38 +115,52 @@ class Process:
     @property
     def lock_path(self) -> str:
         """Directory of its lock files."""
-        given = self.settings.get("lock_path")
-        return posixpath.normpath(str(given)) if given else f"{self.state_path}/lock"
+        return posixpath.normpath(str(self.settings["lock_path"]))
+
+    def share(self, capacity: Capacity) -> str:
+        """Return in words what its instances get of a node; nothing where they use none of it."""
+        if self.type not in SHARING:
+            return ""
+        tuning = self.settings["tuning"]
+        memory = capacity.memory_mb - tuning["reserved_host_memory_mb"]
+        cpus = capacity.cpus - tuning["reserved_host_cpus"]
+        return f", {memory} of {capacity.memory_mb} MiB, {cpus} of {capacity.cpus} CPUs"
+
+
+Defaults = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What the metadata need not say: by type, the content of its namespace and of those it reads."""
 
 
 def processes(
     metadata: Mapping[str, Any],
     types: Collection[str] = TYPES,
-    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+    defaults: Defaults | None = None,
+    capacity: Capacity | None = None,
 ) -> list[Process]:
     """Return the processes that ``metadata`` describe, in the order of TYPES.
 
     ``types`` are those that the image has; the others are left out, as on a node of 2014 that
-    carried the metadata of nova-compute and not the element. ``defaults`` are settings by type.
+    carried the metadata of nova-compute and not the element. ``capacity`` is shared out between
+    those of SHARING, unless the metadata say what they reserve; None where no node is known.
     Raises MetadataError if a namespace cannot be understood, or if two processes have the same
     host, state path or lock path; the message names both.
     """
     old = _old_type(metadata)
+    own = {type_: _mapping(metadata, f"nova-{type_}") for type_ in TYPES if type_ in types}
+    described = [type_ for type_ in own if type_ == old or own[type_] is not None]
+    sharing = sum(type_ in SHARING for type_ in described)
     found = []
-    for type_ in (one for one in TYPES if one in types):
-        own = _mapping(metadata, f"nova-{type_}")
-        if own is None and old != type_:
-            continue
-        layers = [(defaults or {}).get(type_, {})]
-        sources = []
-        if old == type_:
+    for type_ in described:
+        namespace = f"nova-{type_}"
+        layers = [(defaults or {}).get(type_, {}).get(namespace, {})]
+        if capacity and type_ in SHARING:
+            layers.append({"tuning": capacity.reserved(sharing)})
+        if type_ == old:
             layers.append(_old_settings(metadata))
-            sources.append("nova")
-        if own is not None:
-            layers.append(own)
-            sources.append(f"nova-{type_}")
+        layers.append(own[type_] or {})
+        sources = [namespace] * (own[type_] is not None) + ["nova"] * (type_ == old)
         settings = _computed(_node(metadata), type_, _merged(layers))
-        found.append(Process(type_, " and ".join(reversed(sources)), settings))
+        found.append(Process(type_, " and ".join(sources), settings))
     _check_clashes(found)
     return found
 
@@ -125,11 +168,15 @@ def processes(
 def resolved(
     metadata: Mapping[str, Any],
     types: Collection[str] = TYPES,
-    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+    defaults: Defaults | None = None,
+    capacity: Capacity | None = None,
 ) -> dict[str, Any]:
-    """Return ``metadata`` with the namespace of each process complete; see ``processes``."""
-    found = processes(metadata, types, defaults)
-    return {**metadata, **{one.namespace: dict(one.settings) for one in found}}
+    """Return ``metadata`` with all that the templates of each process read; see ``processes``."""
+    complete = dict(metadata)
+    for one in processes(metadata, types, defaults, capacity):
+        complete[one.namespace] = dict(one.settings)
+        complete |= _others(metadata, one, (defaults or {}).get(one.type, {}))
+    return complete
 
 
 def _mapping(metadata: Mapping[str, Any], namespace: str) -> Mapping[str, Any] | None:
@@ -173,8 +220,26 @@ def _old_settings(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return settings | {leaf: shared[leaf] for leaf in _OLD_LEAVES if shared.get(leaf) is not None}
 
 
+def _others(
+    metadata: Mapping[str, Any], process: Process, defaults: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the namespaces that ``process`` reads besides its own, with what they lack.
+
+    ``local-ipv4`` is the node's address where TripleO's templates of 2014 look for it.
+    """
+    address = (_mapping(metadata, "nova") or {}).get("my_ip") or metadata.get("local-ipv4")
+    found: dict[str, Mapping[str, Any]] = {"nova": {"my_ip": address}}
+    if process.type == "ironic":
+        found["ironic"] = {"provisioning_ip": address}
+    return {
+        namespace: _merged([values, _mapping(metadata, namespace) or {}])
+        for namespace, values in _merged([found, defaults]).items()
+        if namespace != process.namespace
+    }
+
+
 def _computed(node: Any, type_: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return ``settings`` with what follows from the name of the node, unless it is given."""
+    """Return ``settings`` with what follows from others and the node's name, unless it is given."""
     if not settings.get("compute_hostname"):
         if not node:
             message = "has no compute_hostname, and there is no instance.name to make one from"
@@ -182,9 +247,13 @@ def _computed(node: Any, type_: str, settings: dict[str, Any]) -> dict[str, Any]
         settings["compute_hostname"] = f"{node}-{type_}"
     settings.setdefault("state_path", f"/var/lib/nova-{type_}")
     settings.setdefault("agent_host", node or settings["compute_hostname"])
-    for leaf in ("compute_hostname", "state_path"):
+    settings.setdefault("lock_path", f"{str(settings['state_path']).rstrip('/')}/lock")
+    for leaf in ("compute_hostname", "state_path", "lock_path"):
         if not isinstance(settings[leaf], str):
             raise MetadataError(f"nova-{type_}.{leaf}: {settings[leaf]!r} is not a string")
+    for leaf, value in (_mapping(settings, "tuning") or {}).items():
+        if leaf.startswith("reserved_host_") and not isinstance(value, int):
+            raise MetadataError(f"nova-{type_}.tuning.{leaf}: {value!r} is not a whole number")
     return settings
 
 
@@ -228,22 +297,32 @@ def _check_clashes(found: Sequence[Process]) -> None:
         raise MetadataError("\n".join(clashes))
 
 
-def main(arguments: Sequence[str]) -> int:
+def this_node() -> Capacity:
+    """Return what the machine has that this runs on."""
+    words = Path("/proc/meminfo").read_text(encoding="utf-8").split()
+    return Capacity(int(words[words.index("MemTotal:") + 1]) // 1024, os.cpu_count() or 1)
+
+
+def main(arguments: Sequence[str], capacity: Capacity) -> int:
     """Complete the metadata in the file ``arguments[0]`` in place; return the exit status.
 
-    ``arguments[1]`` is a directory with the defaults ``TYPE.json`` of the types that the image has.
+    ``arguments[1]`` is a directory with the defaults ``TYPE.json`` of the types that the image has,
+    ``capacity`` what is shared out.
     """
     path, files = Path(arguments[0]), Path(arguments[1]).glob("*.json")
     defaults = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     metadata = json.loads(path.read_text(encoding="utf-8"))
     try:
-        found = processes(metadata, defaults, defaults)
+        found = processes(metadata, defaults, defaults, capacity)
     except MetadataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for one in found:
-        print(f"{one.namespace} (in {one.source}): {one.host}, {one.state_path}", flush=True)
-    complete = resolved(metadata, defaults, defaults)
+        print(
+            f"{one.namespace} (in {one.source}): {one.host}, {one.state_path}{one.share(capacity)}",
+            flush=True,
+        )
+    complete = resolved(metadata, defaults, defaults, capacity)
     if complete != metadata:
         # They hold secrets.
         new = path.with_name(f"{path.name}.new")
@@ -254,4 +333,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], this_node()))

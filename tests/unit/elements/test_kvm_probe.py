@@ -2,7 +2,9 @@
 """The decision between KVM and emulation, with a QEMU that does what each test wants."""
 
 import importlib.util
+import re
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -10,21 +12,29 @@ import pytest
 
 from imagebuild.datafiles import elements_path
 
-PROGRAM = elements_path() / "nova-kvm/static/usr/local/lib/altostratus/kvm-probe.py"
+ELEMENTS = elements_path()
+PROGRAM = ELEMENTS / "nova-kvm/static/usr/local/lib/altostratus/kvm-probe.py"
+UNIT = ELEMENTS / "nova-kvm/systemd/kvm-probe.service"
+WAITER = ELEMENTS / "nova-compute/os-refresh-config/post-configure.d/96-nova-compute-is-up"
 BOOTS = "echo Linux version 6.1; echo VFS: Unable to mount root fs on unknown-block"
 # What was seen on a machine with a software KVM: firmware works, the kernel never speaks.
 HANGS = "echo Probing EDD... ok; exec sleep 1000"
 FAILS = "echo qemu: failed to set MSR 0x10a. >&2; exit 1"
 
 
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("kvm_probe", PROGRAM)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    module = load()
     monkeypatch.setattr(module, "KVM", str(tmp_path / "kvm"))
     monkeypatch.setattr(module, "QEMU", str(tmp_path / "qemu"))
     monkeypatch.setattr(module, "LIMIT", 3.0)
@@ -81,6 +91,31 @@ def test_without_a_device_nothing_is_started(
     assert "virt_type = qemu" in text
     said = capsys.readouterr().out
     assert said == f"virtual machines run emulated, which is slow: there is no {tmp_path}/kvm\n"
+
+
+def test_a_slow_control_gives_kvm_no_time_beyond_the_limit(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    guests(tmp_path, HANGS, f"sleep 2; {BOOTS}")
+    started = time.monotonic()
+    text = decide(script, tmp_path)
+    # Five times the control's time would be ten seconds.
+    assert time.monotonic() - started < 6
+    assert "virt_type = qemu" in text
+    assert "but not with it" in text
+
+
+def test_the_limit_leaves_nova_compute_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    probe = load()
+    whole = probe.LIMIT + 2 * probe.STOP
+    assert probe.LEAST < probe.LIMIT
+    for path, pattern in (
+        (UNIT, r"^TimeoutStartSec=(\d+)$"),
+        (WAITER, r'wait_for "\$unit" (\d+) systemctl'),
+    ):
+        (seconds,) = re.findall(pattern, path.read_text(), re.MULTILINE)
+        assert whole + 60 <= float(seconds), path
 
 
 @pytest.mark.parametrize("kind", ["kvm", "qemu"])

@@ -3,12 +3,14 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from generator import cloudfile, contracts, literals, metadata
 from generator.resolve import resolve
@@ -19,88 +21,149 @@ ELEMENTS = elements_path()
 NOVA_COMPUTE = ELEMENTS / "nova-compute"
 LIBRARY = ELEMENTS / "os-config-agents/agents/usr/local/lib/altostratus"
 SHARED = NOVA_COMPUTE / "static/usr/local/lib/altostratus/nova-compute.sh"
-CLOUD = """
-name: node
-join: {undercloud}
-hypervisors: [lxc]
-networks:
-  ctlplane: {{cidr: 192.168.24.0/24, pool: [192.168.24.100, 192.168.24.200]}}
-roles:
-  node:
-    services: [nova-lxc, neutron-openvswitch-agent]
-    addresses: {{ctlplane: [192.168.24.9]}}
-"""
+# What made a process of each type in TripleO's layout.
+OLD = {
+    "kvm": {"compute_driver": "libvirt.LibvirtDriver"},
+    "lxc": {"compute_driver": "libvirt.LibvirtDriver", "compute_libvirt_type": "lxc"},
+    "docker": {"compute_driver": "novadocker.virt.docker.DockerDriver"},
+    "ironic": {"compute_driver": "nova.virt.ironic.driver.IronicDriver"},
+    "fake": {"compute_driver": "fake.FakeDriver"},
+}
+NODE = processes.Capacity(8000, 4)
 
 
 @pytest.fixture(scope="module")
 def defaults() -> Any:
-    """What an image with the element nova-lxc has."""
-    folder = ELEMENTS / "nova-lxc/static/usr/share/altostratus/nova-defaults"
-    return {file.stem: json.loads(file.read_text()) for file in folder.iterdir()}
+    """What an image with the elements of all types has."""
+    files = ELEMENTS.glob("nova-*/static/usr/share/altostratus/nova-defaults/*.json")
+    return {file.stem: json.loads(file.read_text()) for file in files}
 
 
 @pytest.fixture(scope="module")
 def node() -> dict[str, Any]:
-    """The metadata of a node as the generator makes them."""
+    """The metadata of a node with all types as the generator makes them."""
     known = contracts.load(ELEMENTS)
-    undercloud = ELEMENTS.parent / "examples/undercloud.yaml"
-    plan = resolve(cloudfile.parse(CLOUD.format(undercloud=undercloud).encode(), "f", known), known)
-    role = plan.cloud.roles["node"]
+    text = (ELEMENTS.parent / "examples/undercloud.yaml").read_text()
+    text = text.replace("      - nova-lxc\n", "      - nova-lxc\n      - nova-fake\n")
+    # What the example sets is no default.
+    text = re.sub(r"^ +nova-\w+: \{.*\}\n", "", text, flags=re.MULTILINE)
+    plan = resolve(cloudfile.parse(text.encode(), "f", known), known)
+    role = plan.cloud.roles["undercloud"]
     values = literals.LiteralValues(plan, role, 0, dict.fromkeys(plan.secrets, "secret"))
     return metadata.tree(plan, role, values.value, values.own)
 
 
 def test_defaults_are_the_contracts(defaults: Any) -> None:
-    assert list(defaults) == ["lxc"]
-    assert defaults["lxc"]["state_path"] == "/var/lib/nova-lxc"
-    assert defaults["lxc"]["tuning"]["ram_allocation_ratio"] == 4.0
-    assert "compute_hostname" not in defaults["lxc"]
+    assert sorted(defaults) == sorted(processes.TYPES)
+    lxc = defaults["lxc"]["nova-lxc"]
+    assert lxc["state_path"] == "/var/lib/nova-lxc"
+    assert lxc["tuning"]["ram_allocation_ratio"] == 4.0
+    assert "compute_hostname" not in lxc
 
 
-def test_the_generators_metadata_are_complete(node: dict[str, Any], defaults: Any) -> None:
-    assert processes.resolved(node, defaults, defaults) == node
-
-
-def test_old_metadata_give_every_key_that_templates_read(
+def test_the_generators_metadata_lack_what_the_node_alone_knows(
     node: dict[str, Any], defaults: Any
 ) -> None:
-    old = {key: value for key, value in node.items() if key != "nova-lxc"}
-    old["nova"] = {**old["nova"], "compute_libvirt_type": "lxc", "compute_hostname": "cloud-7"}
-    complete = processes.resolved(old, defaults, defaults)["nova-lxc"]
-    assert complete == {
-        **node["nova-lxc"],
+    complete = processes.resolved(node, defaults, defaults, NODE)
+    namespaces = {f"nova-{type_}" for type_ in processes.TYPES}
+    assert {key: value for key, value in complete.items() if key not in namespaces} == {
+        key: value for key, value in node.items() if key not in namespaces
+    }
+    assert complete["nova-lxc"] == node["nova-lxc"] | {
+        "lock_path": "/var/lib/nova-lxc/lock",
+        "tuning": node["nova-lxc"]["tuning"]
+        | {"reserved_host_memory_mb": 8000 - 7488 // 3, "reserved_host_cpus": 3},
+    }
+
+
+@pytest.mark.parametrize("type_", processes.TYPES)
+def test_old_metadata_give_every_key_that_templates_read(
+    node: dict[str, Any], defaults: Any, type_: str
+) -> None:
+    own = f"nova-{type_}"
+    rest = {key: value for key, value in node.items() if not key.startswith("nova-")}
+    new = processes.resolved(rest | {own: node[own]}, defaults, defaults, NODE)
+    shared = {key: value for key, value in node["nova"].items() if key not in ("debug", "my_ip")}
+    shared.pop("max_attempts")
+    old = rest | {
+        "nova": shared | OLD[type_] | {"compute_hostname": "cloud-7"},
+        "ironic": {key: node["ironic"][key] for key in ("db", "service-password")},
+        "local-ipv4": node["nova"]["my_ip"],
+    }
+    complete = processes.resolved(old, defaults, defaults, NODE)
+    assert complete[own] == new[own] | {
         "compute_hostname": "cloud-7",
         "state_path": processes.OLD_STATE_PATH,
+        "lock_path": f"{processes.OLD_STATE_PATH}/lock",
     }
+    missing = [key for key in keys_of_templates("nova", own) if look_up(complete, key) is None]
+    assert not missing
+
+
+def keys_of_templates(*elements: str) -> set[str]:
+    return {
+        key
+        for element in elements
+        for path in (ELEMENTS / element / "os-apply-config").rglob("*")
+        if path.is_file()
+        for key in re.findall(r"\{\{\{?([a-z][a-z0-9_.-]*)\}", path.read_text())
+    }
+
+
+def look_up(tree: Any, key: str) -> Any:
+    for word in key.split("."):
+        tree = tree.get(word, {})
+    return None if tree == {} else tree
+
+
+@pytest.mark.parametrize("type_", processes.TYPES)
+def test_a_script_names_the_units_of_its_contract(type_: str) -> None:
+    element = ELEMENTS / f"nova-{type_}"
+    text = (element / f"os-refresh-config/post-configure.d/60-nova-{type_}").read_text()
+    (given,) = re.findall(r"^\. \S*/nova-compute\.sh((?: \\\n)?.*)$", text, re.MULTILINE)
+    named = given.replace("\\", " ").split()
+    units = yaml.safe_load((element / "service.yaml").read_text())["units"]
+    own = {f"{unit}.service" for unit in units} - {f"nova-compute-{type_}.service"}
+    assert sorted(named) == sorted(own)
+    # Before what they need to end in order.
+    assert not named or "guests" in named[0] or type_ == "ironic"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     (tmp_path / "defaults").mkdir()
-    for name, text in (("lxc", '{"state_path": "/s"}'), ("docker", "{}")):
+    for name, text in (("lxc", '{"nova-lxc": {"state_path": "/s"}}'), ("docker", "{}")):
         (tmp_path / f"defaults/{name}.json").write_text(text)
     return tmp_path / "metadata.json"
 
 
 def complete(file: Path, content: Any) -> int:
     file.write_text(json.dumps(content))
-    return processes.main([str(file), str(file.with_name("defaults"))])
+    return processes.main([str(file), str(file.with_name("defaults"))], NODE)
 
 
 def test_program_completes_the_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert complete(file, {"instance": {"name": "n"}, "nova-lxc": {}, "nova-kvm": {}}) == 0
-    lxc = {"state_path": "/s", "compute_hostname": "n-lxc", "agent_host": "n"}
+    lxc = {
+        "state_path": "/s",
+        "lock_path": "/s/lock",
+        "compute_hostname": "n-lxc",
+        "agent_host": "n",
+        "tuning": {"reserved_host_memory_mb": 512, "reserved_host_cpus": 0},
+    }
     assert json.loads(file.read_text())["nova-lxc"] == lxc
     assert json.loads(file.read_text())["nova-kvm"] == {}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert capsys.readouterr().out == "nova-lxc (in nova-lxc): n-lxc, /s\n"
+    assert capsys.readouterr().out == (
+        "nova-lxc (in nova-lxc): n-lxc, /s, 7488 of 8000 MiB, 4 of 4 CPUs\n"
+    )
 
 
 def test_program_leaves_complete_metadata_alone(file: Path) -> None:
     complete(file, {"instance": {"name": "n"}, "nova-lxc": {}})
     before = file.stat()
     text = file.read_text()
-    assert processes.main([str(file), str(file.with_name("defaults"))]) == 0
+    assert processes.main([str(file), str(file.with_name("defaults"))], NODE) == 0
     assert (file.read_text(), file.stat().st_ino) == (text, before.st_ino)
 
 
@@ -114,24 +177,25 @@ def test_program_says_what_is_wrong(file: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("content", "is_active", "reached", "calls"),
+    ("content", "is_enabled", "reached", "calls"),
     [
         ({"nova-lxc": {"state_path": "/s"}}, True, True, []),
         ({"nova-docker": {"state_path": "/s"}}, False, False, []),
-        ({}, True, False, ["disable --now nova-compute-lxc.service"]),
+        ({}, True, False, ["disable --now nova-compute-lxc.service guests@lxc.service b.service"]),
     ],
 )
 def test_a_script_ends_where_its_process_is_not_described(
-    content: Any, is_active: bool, reached: bool, calls: list[str], tmp_path: Path
+    content: Any, is_enabled: bool, reached: bool, calls: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "metadata.json").write_text(json.dumps(content))
     systemctl = tmp_path / "systemctl"
-    active = "0" if is_active else "3"
-    answer = f'case "$*" in *is-active*) exit {active} ;; esac'
+    enabled = "0" if is_enabled else "1"
+    answer = f'case "$*" in *is-enabled*) exit {enabled} ;; esac'
     systemctl.write_text(f'#!/bin/bash\n{answer}\necho "$*" >> {tmp_path}/calls\n')
     script = tmp_path / "60-nova-lxc"
     script.write_text(
-        f"#!/bin/bash\nset -eu -o pipefail\n. {LIBRARY}/refresh.sh\n. {SHARED}\necho reached\n"
+        f"#!/bin/bash\nset -eu -o pipefail\n. {LIBRARY}/refresh.sh\n. {SHARED} \\\n  "
+        "guests@lxc.service b.service\necho reached\n"
     )
     for path in (systemctl, script):
         path.chmod(0o755)

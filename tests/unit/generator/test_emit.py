@@ -49,6 +49,12 @@ def test_what_is_written_is_read_back(tree: dict[str, object]) -> None:
     assert not report.problems
 
 
+def test_numbers_and_truth_are_told_apart() -> None:
+    """Python takes 1.0 for True."""
+    tree = {"a": True, "b": 1.0, "c": 1, "d": False, "e": 0.0, "f": 0}
+    assert emit.document(tree, "") == "a: true\nb: 1.0\nc: 1\nd: false\ne: 0.0\nf: 0\n"
+
+
 def test_style() -> None:
     tree = {
         "version": "2021-04-16",

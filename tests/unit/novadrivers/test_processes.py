@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of metadata, old, new and both, and the nova-compute processes that they describe."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -191,6 +192,11 @@ def test_a_clash_names_both(metadata: dict[str, Any], message: str) -> None:
         ({"nova-lxc": "on"}, "nova-lxc is str, not a mapping"),
         ({"nova": []}, "nova is list, not a mapping"),
         ({"nova-lxc": {"compute_hostname": 5}}, "nova-lxc.compute_hostname: 5 is not a string"),
+        (NODE | {"nova-lxc": {"lock_path": 5}}, "nova-lxc.lock_path: 5 is not a string"),
+        (
+            NODE | {"nova-lxc": {"tuning": {"reserved_host_cpus": "1"}}},
+            "nova-lxc.tuning.reserved_host_cpus: '1' is not a whole number",
+        ),
     ],
 )
 def test_what_cannot_be_understood(metadata: dict[str, Any], message: str) -> None:
@@ -199,15 +205,14 @@ def test_what_cannot_be_understood(metadata: dict[str, Any], message: str) -> No
     assert message in str(error.value)
 
 
-DEFAULTS = {
-    "kvm": {
-        "compute_driver": "kvm.KvmDriver",
-        "compute_libvirt_type": "kvm",
-        "state_path": "/var/lib/nova-kvm",
-        "tuning": {"ram_allocation_ratio": 1.5, "reserved_host_memory_mb": 512},
-    },
-    "docker": {"compute_driver": "docker.DockerDriver", "tuning": {"ram_allocation_ratio": 4.0}},
+KVM: dict[str, Any] = {
+    "compute_driver": "kvm.KvmDriver",
+    "compute_libvirt_type": "kvm",
+    "state_path": "/var/lib/nova-kvm",
+    "tuning": {"ram_allocation_ratio": 1.5, "reserved_host_memory_mb": 512},
 }
+DOCKER = {"compute_driver": "docker.DockerDriver", "tuning": {"ram_allocation_ratio": 4.0}}
+DEFAULTS = {"kvm": {"nova-kvm": KVM}, "docker": {"nova-docker": DOCKER}}
 
 
 def test_each_key_of_the_new_layout_wins() -> None:
@@ -229,6 +234,7 @@ def test_each_key_of_the_new_layout_wins() -> None:
         "compute_libvirt_type": "qemu",
         "agent_host": "undercloud",
         "state_path": OLD,
+        "lock_path": f"{OLD}/lock",
         "cpu_mode": "none",
         "tuning": {"ram_allocation_ratio": 3.0, "reserved_host_memory_mb": 64},
     }
@@ -238,6 +244,7 @@ def test_each_key_of_the_new_layout_wins() -> None:
         "compute_hostname": "undercloud-docker",
         "agent_host": "undercloud",
         "state_path": "/var/lib/nova-docker",
+        "lock_path": "/var/lib/nova-docker/lock",
         "tuning": {"ram_allocation_ratio": 4.0},
     }
     assert {key: result[key] for key in NODE | {"nova": 0}} == NODE | {"nova": metadata["nova"]}
@@ -253,7 +260,109 @@ def test_the_input_stays_as_it_is() -> None:
     metadata = NODE | {"nova-kvm": {"tuning": {"a": 1}}}
     processes.resolved(metadata, ["kvm"], DEFAULTS)["nova-kvm"]["tuning"]["a"] = 2
     assert metadata["nova-kvm"] == {"tuning": {"a": 1}}
-    assert "a" not in DEFAULTS["kvm"]["tuning"]  # type: ignore[operator]
+    assert "a" not in KVM["tuning"]
+
+
+@pytest.mark.parametrize(
+    ("described", "capacity", "shares"),
+    [
+        # A type alone has all but what the services keep.
+        ("lxc", (8000, 2), {"lxc": (7488, 2)}),
+        ("kvm lxc docker", (8000, 2), {"kvm": (2496, 1), "lxc": (2496, 1), "docker": (2496, 1)}),
+        ("kvm lxc", (8000, 8), {"kvm": (3744, 4), "lxc": (3744, 4)}),
+        ("kvm lxc docker", (24000, 8), dict.fromkeys(("kvm", "lxc", "docker"), (7829, 2))),
+        # What has no part in the node takes none.
+        ("lxc ironic fake", (8000, 2), {"lxc": (7488, 2), "ironic": None, "fake": None}),
+        ("ironic", (8000, 2), {"ironic": None}),
+        # Less than what there is to share.
+        ("kvm lxc", (400, 1), {"kvm": (0, 1), "lxc": (0, 1)}),
+    ],
+)
+def test_a_node_is_shared_out(
+    described: str, capacity: tuple[int, int], shares: dict[str, tuple[int, int] | None]
+) -> None:
+    node = processes.Capacity(*capacity)
+    metadata = NODE | {f"nova-{type_}": {} for type_ in described.split()}
+    found = processes.processes(metadata, capacity=node)
+    assert {one.type: share(one, node) for one in found} == shares
+    said = {one.type: one.share(node) for one in found}
+    assert said == {
+        type_: f", {each[0]} of {node.memory_mb} MiB, {each[1]} of {node.cpus} CPUs" if each else ""
+        for type_, each in shares.items()
+    }
+
+
+def share(process: processes.Process, node: processes.Capacity) -> tuple[int, int] | None:
+    """Return what Nova's tracker leaves of a node, MiB and CPUs; None where nothing is said."""
+    tuning = process.settings.get("tuning")
+    if tuning is None:
+        return None
+    memory, cpus = tuning["reserved_host_memory_mb"], tuning["reserved_host_cpus"]
+    return node.memory_mb - memory, node.cpus - cpus
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tuning"),
+    [
+        (
+            NODE | {"nova-lxc": {"tuning": {"reserved_host_memory_mb": 100}}, "nova-kvm": {}},
+            {"reserved_host_memory_mb": 100, "reserved_host_cpus": 2},
+        ),
+        (
+            NODE | {"nova-lxc": {"tuning": {"reserved_host_cpus": 0}}},
+            {"reserved_host_memory_mb": 512, "reserved_host_cpus": 0},
+        ),
+        (
+            NODE | {"nova-lxc": {"tuning": {"reserved_host_cpus": None}}},
+            {"reserved_host_memory_mb": 512, "reserved_host_cpus": 0},
+        ),
+        (
+            nova(compute_libvirt_type="lxc", tuning={"reserved_host_memory_mb": 0}),
+            {"reserved_host_memory_mb": 0, "reserved_host_cpus": 0},
+        ),
+    ],
+)
+def test_what_the_metadata_reserve_is_reserved(metadata: Any, tuning: Any) -> None:
+    found = processes.processes(metadata, capacity=processes.Capacity(8000, 4))
+    assert next(one for one in found if one.type == "lxc").settings["tuning"] == tuning
+
+
+def test_without_a_node_nothing_is_shared_out() -> None:
+    assert "tuning" not in processes.processes(NODE | {"nova-kvm": {}})[0].settings
+
+
+def test_this_node_is_what_libvirt_says_of_it() -> None:
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    cpus = os.sysconf("SC_NPROCESSORS_ONLN")
+    assert processes.this_node() == processes.Capacity(pages * size // 2**20, cpus)
+
+
+IRONIC = {
+    "nova": {"debug": False},
+    "ironic": {"boot_mode": "bios", "debug": False},
+    "nova-ironic": {"state_path": "/var/lib/nova-ironic"},
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "address"),
+    [
+        ({"local-ipv4": "192.0.2.1"}, "192.0.2.1"),
+        (
+            {"local-ipv4": "192.0.2.1", "nova": IRONIC_2014["nova"] | {"my_ip": "192.0.2.2"}},
+            "192.0.2.2",
+        ),
+    ],
+)
+def test_other_namespaces_of_the_old_layout_are_completed(more: Any, address: str) -> None:
+    metadata = IRONIC_2014 | {"ironic": IRONIC_2014["ironic"] | {"debug": True}} | more
+    complete = processes.resolved(metadata, ["ironic"], {"ironic": IRONIC})
+    assert complete["ironic"] == metadata["ironic"] | {
+        "boot_mode": "bios",
+        "provisioning_ip": address,
+    }
+    assert complete["nova"] == metadata["nova"] | {"debug": False, "my_ip": address}
+    assert complete["nova-ironic"]["state_path"] == OLD
 
 
 def test_the_standard_library_is_enough() -> None:

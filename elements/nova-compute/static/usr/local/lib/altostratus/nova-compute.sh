@@ -3,23 +3,29 @@
 # What the os-refresh-config scripts of the nova-TYPE elements share; source refresh.sh first.
 #
 # A script PP-nova-TYPE that sources this ends here, successfully, where the metadata describe no process of TYPE.
+# Its arguments are the units of the contract besides nova-compute-TYPE, in the order in which they stop.
 
-# nova_compute_described TYPE: whether the metadata describe a process of TYPE. One that runs without is stopped.
+# nova_compute_described TYPE [UNIT…]: whether the metadata describe a process of TYPE. Where they do no longer, the
+# process is stopped, then the UNITs, the guests' first, which shuts them down.
 nova_compute_described() {
-    local unit=nova-compute-$1.service
-    if [ -n "$(metadata "nova-$1" "")" ]; then
+    local type=$1 units=("nova-compute-$1.service" "${@:2}")
+    if [ -n "$(metadata "nova-$type" "")" ]; then
         return 0
     fi
-    echo "the metadata describe no process of type $1" >&2
-    if systemctl --quiet is-active "$unit"; then
-        systemctl disable --now "$unit"
+    echo "the metadata describe no process of type $type" >&2
+    # What was started once is enabled. systemd keeps the order, as at a shutdown.
+    if systemctl --quiet is-enabled "${units[@]}" 2> /dev/null; then
+        systemctl disable --now "${units[@]}"
     fi
     return 1
 }
 
-# nova_compute_directories STATE_PATH: make the directories of a nova-compute process.
+# nova_compute_directories TYPE [USER]: make the directories of a nova-compute process that runs as USER, else root.
 nova_compute_directories() {
-    install -d -o root -g root -m 0755 "$1" "$1/instances" "$1/lock"
+    local user=${2:-root} state lock
+    state=$(metadata "nova-$1.state_path")
+    lock=$(metadata "nova-$1.lock_path")
+    install -d -o "$user" -g "$user" -m 0755 "$state" "$state/instances" "$lock"
 }
 
 # start_nova_compute TYPE [FILE…]: start nova-compute-TYPE, or restart it if its configuration or a FILE changed.
@@ -30,4 +36,4 @@ start_nova_compute() {
         /etc/nova/nova.conf /etc/nova/compute/shared.conf "/etc/nova/compute/nova-$type.conf" "$@"
 }
 
-nova_compute_described "${0##*-nova-}" || exit 0
+nova_compute_described "${0##*-nova-}" "$@" || exit 0

@@ -4,8 +4,8 @@
 
 The parent imports Nova once and does nothing else, so that its children share the memory: each
 takes a third of what a process of its own would. Child i is the host COMPUTE_HOSTNAME-i with the
-state path STATE_PATH/i; one that ends is started again. Environment: COMPUTE_HOSTNAME, STATE_PATH,
-COUNT. SIGTERM ends all of them.
+state path STATE_PATH/i and its locks in LOCK_PATH/i; one that ends is started again. Environment:
+COMPUTE_HOSTNAME, STATE_PATH, LOCK_PATH, COUNT. SIGTERM ends all of them.
 """
 
 import gc
@@ -47,18 +47,19 @@ state_path = {state}
 instances_path = {state}/instances
 
 [oslo_concurrency]
-lock_path = {state}/lock
+lock_path = {lock}
 """
 
 
 def configuration(number):
     """Write the configuration of child ``number`` and return its path."""
     state = Path(os.environ["STATE_PATH"], str(number))
-    for name in ("instances", "lock"):
-        (state / name).mkdir(parents=True, exist_ok=True)
+    lock = Path(os.environ["LOCK_PATH"], str(number))
+    for directory in (state / "instances", lock):
+        directory.mkdir(parents=True, exist_ok=True)
     path = state / "nova.conf"
     host = f"{os.environ['COMPUTE_HOSTNAME']}-{number}"
-    path.write_text(CONFIGURATION.format(host=host, state=state), encoding="utf-8")
+    path.write_text(CONFIGURATION.format(host=host, state=state, lock=lock), encoding="utf-8")
     return path
 
 
