@@ -250,6 +250,16 @@ def reached() -> list[str]:
     return [str(network.cidr) for network in model.networks.values()]
 
 
+def check_name(cloud: Cloud, file: Path) -> None:
+    """Raise InputError if the cloud is called like something that devtest keeps for itself."""
+    kept = (undercloud.CLOUD, RAMDISK)
+    if cloud.name in kept:
+        raise InputError(
+            f"{file}: devtest has something of its own called {cloud.name}",
+            f"give the cloud another name than {' or '.join(kept)}",
+        )
+
+
 def check_reach(cloud: Cloud, file: Path) -> None:
     """Raise InputError unless the host reaches the endpoints of ``cloud`` and all its instances.
 

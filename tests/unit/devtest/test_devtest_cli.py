@@ -174,3 +174,9 @@ def test_a_service_that_does_not_answer_is_no_internal_error(
     assert "internal error" not in said
     assert "connection refused" in said
     assert "hint: devtest undercloud status" in said
+
+
+def test_names_that_devtest_keeps(capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(datafiles.examples_path() / "undercloud.yaml")
+    assert main.main(["build", "--cloud", file]) == 2
+    assert "devtest has something of its own called undercloud" in capsys.readouterr().err
