@@ -187,7 +187,31 @@ def test_program_says_what_is_wrong(file: Path, capsys: pytest.CaptureFixture[st
 def test_a_script_ends_where_its_process_is_not_described(
     content: Any, is_enabled: bool, reached: bool, calls: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "metadata.json").write_text(json.dumps(content))
+    done = script_of_a_type(json.dumps(content), is_enabled, tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == ("reached\n" if reached else "")
+    assert ("describe no process of type lxc" in done.stderr) == (not reached)
+    assert stopped(tmp_path) == calls
+
+
+def test_metadata_that_cannot_be_read_stop_nothing(tmp_path: Path) -> None:
+    done = script_of_a_type("{", True, tmp_path)
+    assert done.returncode == 1
+    assert "cannot read the metadata" in done.stderr
+    assert stopped(tmp_path) == []
+
+
+def stopped(directory: Path) -> list[str]:
+    """Return what systemctl was told to do."""
+    written = directory / "calls"
+    return written.read_text().splitlines() if written.exists() else []
+
+
+def script_of_a_type(
+    metadata: str, is_enabled: bool, tmp_path: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a script 60-nova-lxc that says when it gets to its work."""
+    (tmp_path / "metadata.json").write_text(metadata)
     systemctl = tmp_path / "systemctl"
     enabled = "0" if is_enabled else "1"
     answer = f'case "$*" in *is-enabled*) exit {enabled} ;; esac'
@@ -204,8 +228,4 @@ def test_a_script_ends_where_its_process_is_not_described(
         "REFRESH_LIB": str(LIBRARY),
         "REFRESH_METADATA": str(tmp_path / "metadata.json"),
     }
-    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == ("reached\n" if reached else "")
-    assert ("describe no process of type lxc" in done.stderr) == (not reached)
-    written = tmp_path / "calls"
-    assert (written.read_text().splitlines() if written.exists() else []) == calls
+    return subprocess.run([script], env=environment, capture_output=True, text=True)

@@ -8,8 +8,10 @@
 # nova_compute_described TYPE [UNIT…]: whether the metadata describe a process of TYPE. Where they do no longer, the
 # process is stopped, then the UNITs, the guests' first, which shuts them down.
 nova_compute_described() {
-    local type=$1 units=("nova-compute-$1.service" "${@:2}")
-    if [ -n "$(metadata "nova-$type" "")" ]; then
+    local type=$1 described units=("nova-compute-$1.service" "${@:2}")
+    # Metadata that cannot be read are no reason to stop anything.
+    described=$(metadata "nova-$type" "") || exit 1
+    if [ -n "$described" ]; then
         return 0
     fi
     echo "the metadata describe no process of type $type" >&2
