@@ -2,12 +2,13 @@
 """Life of docker instances: the real driver, Nova's library and a real daemon, without a cloud.
 
 Run it in a network namespace of its own, by a Python that has Nova (any release from Zed on),
-os-vif and the docker SDK:
+os-vif (3.x for Linux bridges) and the docker SDK:
 
     PYTHONPATH=. unshare -n python3 tests/functional/novadrivers/life.py
         --url unix:///run/docker.sock --archive IMAGE.tar --work DIRECTORY [--ovs CONNECTION]
 
-The archive's image must have systemd and iproute2. What a cloud would give is made here: the
+The archive's image must have systemd, with ShowStatus=no as element target-container has it (under
+podman nobody reads the console), and iproute2. What a cloud would give is made here: the
 instance, Glance's file, Neutron's port on a Linux bridge (with --ovs on br-test, an Open vSwitch
 bridge of that namespace, 10.252.9.1/24) and its event. Everything else is real. Every step is
 checked; the exit code is 1 at the first that fails. With --helper it need not be root: the

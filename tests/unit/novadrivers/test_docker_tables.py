@@ -222,7 +222,7 @@ def test_options_have_defaults_and_only_local_sockets() -> None:
 
 
 def test_modules_below_the_driver_need_no_nova() -> None:
-    modules = "archive cgroups commands conf containers engine errors events images inventory"
+    modules = "archive cgroups commands conf containers engine errors events files images inventory"
     script = "import sys; sys.modules['nova'] = None\n"
     for name in [*modules.split(), "limits", "ports", "refusals", "snapshots"]:
         script += f"import novadrivers.docker.{name}\n"
