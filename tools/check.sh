@@ -37,7 +37,7 @@ case $stage in
         pytest tests/unit "$@"
         ;;
     functional)
-        pytest tests/functional "$@"
+        pytest tests/functional --durations=30 "$@"
         ;;
     *)
         echo "error: no stage $stage" >&2
