@@ -49,7 +49,8 @@ def small_root(scratch: Path) -> Path:
     mirror = mirrors.mirror_options().get("DIB_DISTRIBUTION_MIRROR")
     make = ["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", tar]
     make += [mirror] if mirror else []
-    subprocess.run(make, check=True)
+    # Other tests look for what mmdebstrap leaves in /tmp.
+    subprocess.run(make, check=True, env={**os.environ, "TMPDIR": str(scratch)})
     root.mkdir()
     subprocess.run(["tar", "-C", root, "-xf", tar], check=True)
     (root / "etc/machine-id").write_text("")

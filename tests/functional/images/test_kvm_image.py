@@ -14,9 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from machine import Machine
 
 from imagebuild import disk
