@@ -25,7 +25,7 @@ shell_files() {
 
 # The functional tests in half the time: what is tested without a cloud computes while the undercloud waits.
 functional() {
-    local log images failed=0
+    failed=0
     log=$(mktemp)
     echo "The tests of images run beside the others; what they say follows at the end (meanwhile: $log)"
     # A shell's background jobs would ignore Ctrl-C, upon which fixtures undo what they did.
