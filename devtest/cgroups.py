@@ -99,17 +99,19 @@ def _delegate(parent: Path) -> None:
         (parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def recover(name: str, text: str, record: Path) -> None:
+def recover(name: str, text: str, record: Path) -> bool:
     """Write ``record`` anew from the cgroups (``text``, proc_pid_cgroup(5)) of one of the members.
 
-    ``name`` is that given to ``create``.
+    ``name`` is that given to ``create``. Returns False where the process is not a member.
     """
     found = []
     for entry in hierarchies(text):
         parent, inside, _ = f"{entry.path}/".partition(f"/{name}/")
         if inside:
             found.append([entry.controllers, f"{parent}/{name}"])
-    write_json(record, found)
+    if found:
+        write_json(record, found)
+    return bool(found)
 
 
 def members(record: Path) -> list[int]:

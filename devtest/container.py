@@ -195,10 +195,12 @@ def _recover_cgroups(spec: Spec) -> None:
     """Find out again in which cgroups the container is, when its state was removed by hand."""
     if spec.cgroups.exists() or owner.of(spec.name) != spec.state:
         return
+    # Who waits for the init is in the namespace as well, and in no cgroup of the container's.
     for member in hostnet.pids(spec.name):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            cgroups.recover(spec.name, Path(f"/proc/{member}/cgroup").read_text(), spec.cgroups)
-            return
+            text = Path(f"/proc/{member}/cgroup").read_text()
+            if cgroups.recover(spec.name, text, spec.cgroups):
+                return
 
 
 def _clean_machine(spec: Spec) -> None:
