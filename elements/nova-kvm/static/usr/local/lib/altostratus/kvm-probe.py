@@ -29,7 +29,7 @@ COMMAND_LINE = "console=ttyS0 earlyprintk=serial,ttyS0,115200 panic=-1"
 # for nova-compute-kvm are longer by a minute at least.
 LIMIT = 100.0
 # KVM, some ten times faster, gets this many times what the control took, and this much at least.
-FACTOR = 5.0
+FACTOR = 2.0
 LEAST = 20.0
 # For a guest that is killed to end: one may hang in the kernel.
 STOP = 5.0
