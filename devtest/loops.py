@@ -24,7 +24,8 @@ def attached(directory: Path) -> list[str]:
     Compared by device and inode: the path that the kernel shows is that of a mount namespace that
     may be gone.
     """
-    listing = run(["losetup", "--json", "--list", "--output", "NAME,BACK-INO,BACK-MAJ:MIN"]).stdout
+    columns = "NAME,BACK-INO,BACK-MAJ:MIN,BACK-FILE"
+    listing = run(["losetup", "--json", "--list", "--output", columns]).stdout
     devices = json.loads(listing)["loopdevices"] if listing.strip() else []
     if not devices:
         return []
@@ -36,6 +37,8 @@ def attached(directory: Path) -> list[str]:
         device["name"]
         for device in devices
         if (str(device["back-maj:min"]).strip(), int(device["back-ino"])) in files
+        # Of a file that was deleted the path is all that there is.
+        or str(device.get("back-file") or "").startswith(f"{directory}/")
     ]
 
 
