@@ -19,7 +19,7 @@ TIMEOUT = 10.0
 
 
 def attached(directory: Path) -> list[str]:
-    """Return the loop devices (/dev/loopN) whose backing file is one of those below ``directory``.
+    """Return the loop devices (/dev/loopN) whose backing file is, or was, below ``directory``.
 
     Compared by device and inode: the path that the kernel shows is that of a mount namespace that
     may be gone.
