@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imagebuild.console import run_command
+from imagebuild.console import CommandParser, run_command
 from imagebuild.errors import AltostratusError
 from imagebuild.hypervisors import HYPERVISORS
 
@@ -38,7 +38,7 @@ def _main(args: argparse.Namespace) -> int | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="devtest",
         description="Run a cloud in a cloud on this machine: build images, start an undercloud in "
         "a system container, deploy a cloud file in it, verify the result.",

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator import document, schema
+from generator import document, schema, session
 from generator.problems import Report
 from generator.schema import Schema
-from generator.session import CREDENTIALS, connected
-from imagebuild.console import run_command
+from generator.session import connected
+from imagebuild.console import CommandParser, run_command
 
 logger = logging.getLogger(__name__)
 
@@ -110,23 +110,11 @@ def _described(flavor: Any) -> tuple[Any, ...]:
     return (*(flavor[key] for key in ("name", "ram", "vcpus", "disk")), dict(specs))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="setup-flavors",
-        description=f"Create flavors, and replace those that differ. {CREDENTIALS}",
+def _parser() -> CommandParser:
+    does = "Create flavors, and replace those that differ."
+    return session.parser(
+        "setup-flavors", does, "flavors", "the flavors, as generate-stacks writes them"
     )
-    parser.add_argument(
-        "-f",
-        "--flavors",
-        metavar="flavors.json",
-        type=Path,
-        required=True,
-        help="the flavors, as generate-stacks writes them",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be done and change nothing"
-    )
-    return parser
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import document, networkcheck, provider, schema
+from generator import document, networkcheck, provider, schema, session
 from generator.document import Node
 from generator.problems import Report
-from generator.session import CREDENTIALS, connected
-from imagebuild.console import run_command
+from generator.session import connected
+from imagebuild.console import CommandParser, run_command
 
 logger = logging.getLogger(__name__)
 
@@ -61,23 +61,11 @@ def _routes(network: Node) -> list[Node]:
     return routes.items if routes else []
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="setup-neutron",
-        description=f"Create or update flat and VLAN provider networks. {CREDENTIALS}",
+def _parser() -> CommandParser:
+    does = "Create or update flat and VLAN provider networks."
+    return session.parser(
+        "setup-neutron", does, "networks", "the networks, as generate-stacks writes them"
     )
-    parser.add_argument(
-        "-n",
-        "--networks",
-        metavar="networks.json",
-        type=Path,
-        required=True,
-        help="the networks, as generate-stacks writes them",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be done and change nothing"
-    )
-    return parser
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator import baremetal, document, schema
+from generator import baremetal, document, schema, session
 from generator.baremetal import DRIVERS, Boot
 from generator.document import Node
 from generator.problems import Report
-from generator.session import CREDENTIALS, connected
-from imagebuild.console import Progress, run_command
+from generator.session import connected
+from imagebuild.console import CommandParser, Progress, run_command
 from imagebuild.errors import AltostratusError
 
 KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
@@ -74,22 +74,20 @@ def _check_node(node: Node, report: Report) -> None:
         report.add(given.mark, message, "such as boot_mode:bios")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="register-nodes",
-        description="Register bare-metal nodes with Ironic, update those that differ, and bring "
-        f"all to the state available. {CREDENTIALS}",
+def _parser() -> CommandParser:
+    does = (
+        "Register bare-metal nodes with Ironic, update those that differ, and bring all to the "
+        "state available."
     )
-    add = parser.add_argument
     nodes = "the machines, as TripleO's instackenv.json or testenv.json describes them"
-    add("-n", "--nodes", metavar="nodes.json", type=Path, required=True, help=nodes)
+    parser = session.parser("register-nodes", does, "nodes", nodes)
+    add = parser.add_argument
     image = "Glance image (id or name) of the deploy ramdisk's {}, for nodes that name none"
     image += " (default: %(default)s)"
     add("-k", "--kernel", metavar="IMAGE", default=KERNEL, help=image.format("kernel"))
     add("-d", "--ramdisk", metavar="IMAGE", default=RAMDISK, help=image.format("initramfs"))
     timeout = "how long nodes may take to become available (default: %(default)s)"
     add("--timeout", metavar="SECONDS", type=int, default=TIMEOUT, help=timeout)
-    add("--dry-run", action="store_true", help="say what would be done and change nothing")
     return parser
 
 

@@ -1,16 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection to the cloud of ``OS_CLOUD`` or ``OS_*`` variables."""
+"""What the commands have in common that bring a file to the cloud of ``OS_CLOUD`` or ``OS_*``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from imagebuild import credentials
+from imagebuild.console import CommandParser
 
 CREDENTIALS = (
     "The cloud and the credentials are those of OS_CLOUD and clouds.yaml, or of OS_* variables."
 )
 """For the help text of commands."""
+
+
+def parser(command: str, does: str, what: str, text: str) -> CommandParser:
+    """Return the parser of ``command``, which ``does`` something with a file of ``what``.
+
+    ``networks`` gives it ``-n/--networks networks.json``, with the help ``text``, and
+    ``--dry-run``.
+    """
+    made = CommandParser(prog=command, description=f"{does} {CREDENTIALS}")
+    made.add_argument(
+        f"-{what[0]}", f"--{what}", metavar=f"{what}.json", type=Path, required=True, help=text
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="say what would be done and change nothing"
+    )
+    return made
 
 
 @contextmanager

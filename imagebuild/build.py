@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagebuild.console import Progress, run_command
+from imagebuild.console import CommandParser, Progress, run_command
 from imagebuild.errors import AltostratusError, InputError
 from imagebuild.hypervisors import HYPERVISORS
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="build-images",
         description="Build the images of a cloud's roles. What has not changed is not built again.",
         epilog="The cache is in $ALTOSTRATUS_CACHE, else in the user's cache directory.",

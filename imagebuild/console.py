@@ -15,12 +15,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
+from typing import NoReturn
 
 from imagebuild.errors import AltostratusError
 
 INTERRUPTED = 130
 
 logger = logging.getLogger(__name__)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors look like those of commands."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, ``message`` and a hint on standard error, and exit with 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"error: {message}\nhint: {self.prog} --help explains\n")
 
 
 def run_command(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imagebuild.console import Progress, run_command
+from imagebuild.console import CommandParser, Progress, run_command
 from imagebuild.errors import InputError
 from imagebuild.hypervisors import HYPERVISORS, HypervisorType
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="load-image",
         description="Upload image files into Glance with the formats and properties of their "
         "hypervisor type. What is there already is not sent again. Prints the ids.",
