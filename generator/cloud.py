@@ -2,10 +2,12 @@
 """The typed model of a cloud, as ``generator.cloudfile`` reads it; see ``generator.grammar``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
+
+from generator.problems import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Role:
 
     ``services`` are service names in the order of the file, ``networks`` names in the order of the
     interfaces, ``config`` metadata keys (dotted) with their values, ``addresses`` the fixed ones,
-    one for each instance, by network.
+    one for each instance, by network. ``mark`` is where the file has it, ``marks`` where the keys
+    of ``config``.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Role:
     flavor: Flavor
     config: Mapping[str, Any]
     addresses: Mapping[str, tuple[IPv4Address, ...]]
+    mark: Mark = field(compare=False)
+    marks: Mapping[str, Mark] = field(compare=False)
 
     @property
     def is_fixed(self) -> bool:

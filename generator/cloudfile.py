@@ -192,6 +192,7 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
     own = services.overrides(node.get("config"), everything, contracts, report)
     # A shared key concerns only the roles that have it; rolecheck finds useless ones.
     common = services.overrides(root.get("config"), everything, contracts, Report())
+    config = common | own
     hypervisors = root.get("hypervisors")
     first = hypervisors.items[0].value if hypervisors and hypervisors.items else "lxc"
     flavor = node.get("flavor") or Node(node.mark, {})
@@ -202,11 +203,13 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
         services=chosen,
         networks=tuple(_plain(node, grammar.ROLE, "networks") or _default_networks(root, node)),
         flavor=Flavor(*(_plain(flavor, grammar.FLAVOR, key) for key in ("ram", "vcpus", "disk"))),
-        config=common | own,
+        config={key: value.plain() for key, value in config.items()},
         addresses={
             network: tuple(IPv4Address(one) for one in fixed)
             for network, fixed in _plain(node, grammar.ROLE, "addresses").items()
         },
+        mark=root.fields["roles"].keys[name],
+        marks={key: value.mark for key, value in config.items()},
     )
 
 

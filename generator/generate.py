@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.console import run_command
+from imagebuild.console import CommandParser, run_command
 from imagebuild.errors import AltostratusError, InputError
 from imagebuild.hypervisors import HYPERVISORS
 
@@ -57,7 +57,7 @@ def images(cloud_file: Path, hypervisor: str | None = None) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="generate-stacks",
         description="Make Heat templates, networks, flavors, metadata and the list of images of "
         "a cloud from its cloud file.",
@@ -129,13 +129,13 @@ def _load(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]"
 def _files(
     cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
 ) -> "dict[str, File]":
-    from generator import output, processcheck, secretstore
+    from generator import output, plancheck, secretstore
     from generator.resolve import resolve
     from imagebuild.datafiles import templates_path
 
     cloud, known = _load(cloud_file, hypervisor)
     plan = resolve(cloud, known)
-    processcheck.check(plan)
+    plancheck.check(plan)
     secrets = secretstore.load(out / output.SECRETS) | _inherited(plan, out, joined_secrets)
     files = output.files(plan, known, templates_path(), secrets)
     if any((out / name).resolve() == cloud_file.resolve() for name in files):

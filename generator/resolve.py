@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from generator import references, services
 from generator.cloud import Cloud, Role
 from generator.contract import Contract, Contracts
-from generator.references import ADDRESSES, Reference, Text, Value
-from imagebuild.errors import InputError
+from generator.references import Reference, Text, Value
 
 REGION = "RegionOne"
 
@@ -49,18 +48,14 @@ class Plan:
 
 
 def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
-    """Return the plan of ``cloud``.
-
-    Raises InputError if a value refers to a service that no role has and no contract asks for, or
-    to a network that the role is not on.
-    """
+    """Return the plan of ``cloud``; ``generator.plancheck`` says whether it can be."""
     joined = cloud.joined.services if cloud.joined else frozenset()
     values = _values(services.closure(cloud.services | joined, contracts), contracts)
     values |= _joined_config(cloud, contracts)
     metadata = {role.name: _role_metadata(role, values, contracts) for role in cloud.roles.values()}
     theirs = {name for one in services.closure(joined, contracts) for name in one.secrets}
     secrets = {name: contracts.secrets[name] for name in _needed_secrets(metadata)}
-    plan = Plan(
+    return Plan(
         cloud,
         metadata,
         secrets,
@@ -68,11 +63,6 @@ def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
         joined_runners=_runners(cloud.joined) if cloud.joined else {},
         inherited=frozenset(theirs & secrets.keys()),
     )
-    for role in cloud.roles.values():
-        for key, value in metadata[role.name].items():
-            for reference in references.references(value):
-                _check_reference(reference, key, role, plan)
-    return plan
 
 
 def _runners(cloud: Cloud) -> dict[str, tuple[Role, ...]]:
@@ -102,16 +92,6 @@ def _joined_config(cloud: Cloud, contracts: Contracts) -> dict[str, Value]:
         for key, value in role.config.items()
         if key not in own
     }
-
-
-def _check_reference(reference: Reference, key: str, role: Role, plan: Plan) -> None:
-    if reference.kind in ADDRESSES and not plan.providers(reference.name):
-        message = f"role '{role.name}': {key} is the address of {reference.name}, which no role has"
-        raise InputError(message, f"add {reference.name} to the services of a role")
-    network = reference.name.removesuffix(".address")
-    if reference.kind == "self" and network != reference.name and network not in role.networks:
-        message = f"role '{role.name}': {key} is its address on {network}, which it is not on"
-        raise InputError(message, f"add {network} to the networks of the role")
 
 
 def _values(present: Sequence[Contract], contracts: Contracts) -> dict[str, Value]:

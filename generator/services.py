@@ -2,7 +2,6 @@
 """From the services of a role to contracts and metadata keys."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
 
 from generator import schema
 from generator.contract import Contract, Contracts
@@ -86,12 +85,12 @@ def metadata_keys(services: Iterable[str], contracts: Contracts) -> tuple[str, .
 
 def overrides(
     config: Node | None, allowed: Collection[str], contracts: Contracts, report: Report
-) -> dict[str, Any]:
+) -> dict[str, Node]:
     """Return the values of the tree ``config`` by dotted key; each must be one of ``allowed``.
 
     ``{neutron: {ovs: {bridges: []}}}`` gives ``{"neutron.ovs.bridges": []}``.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Node] = {}
 
     def visit(node: Node, path: str) -> None:
         for word, value in node.fields.items():
@@ -102,7 +101,7 @@ def overrides(
                     "description": contracts.keys[key].description,
                 }
                 if schema.check(value, form, report, key):
-                    found[key] = value.plain()
+                    found[key] = value
             elif value.fields and any(name.startswith(f"{key}.") for name in allowed):
                 visit(value, key)
             else:
