@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -187,14 +188,7 @@ def suspend(workspace: Workspace, timeout: float = container.STOP_TIMEOUT) -> No
 
 def await_registered(connection: Connection, node: Node) -> None:
     """Wait until Nova can place servers on the node, and Neutron bind their ports there."""
-    deadline = time.monotonic() + REGISTER_TIMEOUT
-    while missing := _missing(connection, node):
-        if time.monotonic() > deadline:
-            raise AltostratusError(
-                f"{node.name}: {', '.join(missing)} did not register in {REGISTER_TIMEOUT:.0f} s",
-                f"devtest logs {node.name}",
-            )
-        time.sleep(1)
+    _wait(node, lambda: _missing(connection, node), "did not register", REGISTER_TIMEOUT)
     for service in _services(connection, node):
         if service.status == "disabled":
             connection.compute.enable_service(service)
@@ -251,11 +245,21 @@ def drain(connection: Connection, node: Node, delete: bool) -> None:
         )
     for each in there:
         connection.compute.delete_server(each.id)
-    deadline = time.monotonic() + DELETE_TIMEOUT
-    while there := on(connection, node):
+    _wait(
+        node,
+        lambda: [each.name for each in on(connection, node)],
+        "were not deleted",
+        DELETE_TIMEOUT,
+    )
+
+
+def _wait(node: Node, left: Callable[[], Sequence[str]], failure: str, timeout: float) -> None:
+    """Wait until nothing is ``left``; after ``timeout`` seconds that is an error, of all there is."""
+    deadline = time.monotonic() + timeout
+    while waited_for := left():
         if time.monotonic() > deadline:
             raise AltostratusError(
-                f"{', '.join(each.name for each in there)}: not deleted in {DELETE_TIMEOUT:.0f} s",
+                f"{node.name}: {', '.join(waited_for)} {failure} in {timeout:.0f} s",
                 f"devtest logs {node.name}",
             )
         time.sleep(1)
