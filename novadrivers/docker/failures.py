@@ -23,9 +23,10 @@ def translated(method: Method) -> Method:
     """Make a driver's method raise errors of docker, of commands and of this package as Nova's.
 
     InvalidInput, ImageUnacceptable and FlavorDiskTooSmall end a build at once and their text is the
-    server's fault; after most others Nova tries the next host, and the text is in this node's log
-    alone (ComputeManager._build_and_run_instance). ComputeManager._attach_interface gives a port
-    back only after a NovaException.
+    server's fault; after most others Nova tries the next host as often as [scheduler]max_attempts
+    says, and once that is above 1 the text is in this node's log alone
+    (ComputeManager._build_and_run_instance). ComputeManager._attach_interface gives a port back
+    only after a NovaException.
     """
 
     @functools.wraps(method)
