@@ -254,7 +254,7 @@ def drain(connection: Connection, node: Node, delete: bool) -> None:
 
 
 def _wait(node: Node, left: Callable[[], Sequence[str]], failure: str, timeout: float) -> None:
-    """Wait until nothing is ``left``; after ``timeout`` seconds that is an error, of all there is."""
+    """Wait until nothing is ``left``; after ``timeout`` seconds that is an error."""
     deadline = time.monotonic() + timeout
     while waited_for := left():
         if time.monotonic() > deadline:
