@@ -36,9 +36,11 @@ VICTIMS = {
         "ironic": "nova-compute-ironic",
     },
     "hypervisor": {"lxc": "libvirtd@lxc", "docker": "docker", "kvm": "libvirtd@kvm"},
-    # Side by side: a server of one type has nothing to do with the other's.
-    "conductor": {"lxc": "nova-conductor", "ironic": "ironic"},
+    "nova-conductor": {"lxc": "nova-conductor"},
+    "ironic-conductor": {"ironic": "ironic"},
 }
+# What it has not given to a host is lost with it: such a server stays in BUILD (docs/scheduling.md).
+SCHEDULES = "nova-conductor"
 # Ironic gives up what its conductor was in the middle of, and leaves the rest to its user.
 GIVES_UP = "ironic"
 
@@ -204,16 +206,18 @@ MOMENTS: dict[str, Callable[[Any], bool]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_during_boot(world: World, moment: str) -> None:
-    """When all are placed and the first is under way; when the first one runs."""
+    """When the first is placed; when the first one runs."""
 
     def while_booting(servers: Servers) -> None:
         ids = servers.boot("boot", COUNT)
         compute = servers.connection.compute
-        guests.until(
-            "no server is built",
-            PATIENCE,
-            lambda: any(MOMENTS[moment](compute.get_server(each)) for each in ids),
-        )
+
+        def reached() -> bool:
+            there = [compute.get_server(each) for each in ids]
+            all_placed = all(each.compute_host for each in there)
+            return any(map(MOMENTS[moment], there)) and (all_placed or servers.unit != SCHEDULES)
+
+        guests.until("no server is built", PATIENCE, reached)
         servers.kill()
         statuses = servers.settled(ids)
         assert statuses <= {"ACTIVE", "ERROR"}
