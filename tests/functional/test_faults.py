@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import guests
+import keystoneauth1.exceptions
 import machines
+import openstack.exceptions
 import pytest
 import reality
 from conftest import devtest
@@ -111,7 +113,15 @@ class Servers:
             return pid not in ("0", before) and self.systemctl("is-active") == "active"
 
         guests.until(f"{self.unit} is not back", 120, back)
+        if self.unit == GIVES_UP:
+            guests.until("Ironic does not answer", 120, self._answers)
         self.up()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(list(self.connection.baremetal.nodes()))
+        except (openstack.exceptions.SDKException, keystoneauth1.exceptions.ConnectFailure):
+            return False
 
     def up(self) -> None:
         """Wait until Nova takes the type's service for up and enabled."""
