@@ -112,7 +112,7 @@ _UNDERCLOUD_COMMANDS = {
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str
+    commands: "argparse._SubParsersAction[CommandParser]", name: str, summary: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
     command.set_defaults(action="doctor_report" if name == "doctor" else name)
@@ -120,7 +120,7 @@ def _add(
 
 
 def _add_undercloud(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "argparse._SubParsersAction[CommandParser]",
 ) -> None:
     parent = commands.add_parser(
         "undercloud",
@@ -137,7 +137,7 @@ def _add_undercloud(
             )
 
 
-def _add_node(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_node(commands: "argparse._SubParsersAction[CommandParser]") -> None:
     parent = commands.add_parser(
         "node",
         help="add a hypervisor node to the undercloud, or remove one",

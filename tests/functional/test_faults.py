@@ -41,7 +41,7 @@ VICTIMS = {
     "nova-conductor": {"lxc": "nova-conductor"},
     "ironic-conductor": {"ironic": "ironic"},
 }
-# What it has not given to a host is lost with it: such a server stays in BUILD (docs/scheduling.md).
+# What it has not given to a host is lost with it, and stays in BUILD (docs/scheduling.md).
 SCHEDULES = "nova-conductor"
 # Ironic gives up what its conductor was in the middle of, and leaves the rest to its user.
 GIVES_UP = "ironic"
