@@ -25,7 +25,13 @@ PACKAGE = HERE.parents[2] / "novadrivers"
 CHANGED = {
     ("nova.network.neutron", "API"): ("setup_instance_network_on_host",),
     ("nova.service", "Service"): ("start", "stop"),
-    ("nova.virt.ironic.driver", "IronicDriver"): ("destroy", "init_host", "instance_exists"),
+    ("nova.virt.ironic.driver", "IronicDriver"): (
+        "__init__",
+        "destroy",
+        "init_host",
+        "instance_exists",
+        "ironic_connection",
+    ),
     ("nova.virt.libvirt.driver", "LibvirtDriver"): (
         "__init__",
         "_build_device_metadata",
