@@ -6,7 +6,7 @@ other's way. The resolver of these is the one that runs inside the instances
 (``novadrivers.processes``), so that what would fail there fails here.
 """
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 from generator import references
@@ -16,9 +16,6 @@ from generator.problems import Mark, Report
 from generator.references import ADDRESSES, Reference, Text
 from generator.resolve import Plan
 from novadrivers import processes
-
-# What the resolver calls the settings that must differ.
-_LEAVES = {"host": "compute_hostname", "state path": "state_path", "lock path": "lock_path"}
 
 
 def check(plan: Plan) -> None:
@@ -58,32 +55,29 @@ def _check_processes(role: Role, plan: Plan, hosts: dict[str, str], report: Repo
         try:
             found = processes.processes(_metadata(plan, role, name))
         except processes.MetadataError as error:
-            for line in str(error).splitlines():
+            for one in error.problems:
                 hint = "give them other values in 'config' of the role"
-                report.add(_setting_mark(role, line), f"role '{role.name}': {line}", hint)
+                mark = _setting_mark(role, one.keys)
+                report.add(mark, f"role '{role.name}': {one.message}", hint)
             return  # it is the same for the others
-        for one in found:
-            owner = f"{one.namespace} of {name}"
-            other = hosts.setdefault(one.host, owner)
-            if other != owner and one.namespace not in clashes:
-                clashes.add(one.namespace)
-                key = f"{one.namespace}.compute_hostname"
-                message = f"{other} and {owner} have the same host, {one.host}"
+        for process in found:
+            owner = f"{process.namespace} of {name}"
+            other = hosts.setdefault(process.host, owner)
+            if other != owner and process.namespace not in clashes:
+                clashes.add(process.namespace)
+                key = f"{process.namespace}.compute_hostname"
+                message = f"{other} and {owner} have the same host, {process.host}"
                 hint = f"leave {key} to its default"
                 mark = role.marks.get(key, role.mark)
                 report.add(mark, f"role '{role.name}': {message}", hint)
 
 
-def _setting_mark(role: Role, message: str) -> Mark:
-    """Return the place of the setting that ``message`` is about, the role's if none is given."""
-    namespaces = set(re.findall(r"nova(?:-[a-z]+)?", message))
-    leaves = [leaf for what, leaf in _LEAVES.items() if f"the same {what}," in message]
-    given = [
-        (not any(leaf in key for leaf in leaves), mark)
-        for key, mark in role.marks.items()
-        if key.partition(".")[0] in namespaces
-    ]
-    return min(given)[1] if given else role.mark
+def _setting_mark(role: Role, keys: Sequence[str]) -> Mark:
+    """Return the place of the first setting that is given, or of its namespace; else the role's."""
+    namespaces = {key.partition(".")[0] for key in keys}
+    given = [role.marks[key] for key in keys if key in role.marks]
+    near = [mark for key, mark in role.marks.items() if key.partition(".")[0] in namespaces]
+    return min(given or near, default=role.mark)
 
 
 def _metadata(plan: Plan, role: Role, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ Each nova-compute reports the whole node, so those whose instances live on it sh
 reserves what is not its own.
 """
 
+import itertools
 import json
 import os
 import posixpath
@@ -61,8 +62,24 @@ _OLD_DRIVERS = {
 _LIBVIRT_TYPES = {"lxc": "lxc", "kvm": "kvm", "qemu": "kvm"}
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, in words for the author of the metadata.
+
+    ``keys`` are those that it is about: ``NAMESPACE.LEAF``, or a namespace.
+    """
+
+    message: str
+    keys: tuple[str, ...]
+
+
 class MetadataError(ValueError):
-    """What is wrong with the metadata, in words for its author."""
+    """All that is wrong with the metadata."""
+
+    def __init__(self, *problems: Problem) -> None:
+        """Take the problems; the message has a line for each."""
+        super().__init__("\n".join(each.message for each in problems))
+        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -183,7 +200,8 @@ def _mapping(metadata: Mapping[str, Any], namespace: str) -> Mapping[str, Any] |
     value = metadata.get(namespace)
     if value is None or isinstance(value, Mapping):
         return value
-    raise MetadataError(f"{namespace} is {type(value).__name__}, not a mapping")
+    message = f"{namespace} is {type(value).__name__}, not a mapping"
+    raise MetadataError(Problem(message, (namespace,)))
 
 
 def _old_type(metadata: Mapping[str, Any]) -> str | None:
@@ -194,7 +212,8 @@ def _old_type(metadata: Mapping[str, Any]) -> str | None:
         kinds = [kind for word, kind in _OLD_DRIVERS.items() if word in driver.lower()]
         if not kinds:
             known = ", ".join(sorted(_OLD_DRIVERS))
-            raise MetadataError(f"nova.compute_driver: {driver} is none of {known}")
+            message = f"nova.compute_driver: {driver} is none of {known}"
+            raise MetadataError(Problem(message, ("nova.compute_driver",)))
         return _libvirt_type(shared) if kinds[0] == "libvirt" else kinds[0]
     if shared.get("baremetal"):
         return "ironic"
@@ -210,7 +229,8 @@ def _libvirt_type(shared: Mapping[str, Any]) -> str:
     word = str(shared.get("compute_libvirt_type") or "kvm")
     if word not in _LIBVIRT_TYPES:
         known = ", ".join(sorted(_LIBVIRT_TYPES))
-        raise MetadataError(f"nova.compute_libvirt_type: {word} is none of {known}")
+        message = f"nova.compute_libvirt_type: {word} is none of {known}"
+        raise MetadataError(Problem(message, ("nova.compute_libvirt_type",)))
     return _LIBVIRT_TYPES[word]
 
 
@@ -243,17 +263,20 @@ def _computed(node: Any, type_: str, settings: dict[str, Any]) -> dict[str, Any]
     if not settings.get("compute_hostname"):
         if not node:
             message = "has no compute_hostname, and there is no instance.name to make one from"
-            raise MetadataError(f"nova-{type_} {message}")
+            problem = Problem(f"nova-{type_} {message}", (f"nova-{type_}.compute_hostname",))
+            raise MetadataError(problem)
         settings["compute_hostname"] = f"{node}-{type_}"
     settings.setdefault("state_path", f"/var/lib/nova-{type_}")
     settings.setdefault("agent_host", node or settings["compute_hostname"])
     settings.setdefault("lock_path", f"{str(settings['state_path']).rstrip('/')}/lock")
     for leaf in ("compute_hostname", "state_path", "lock_path"):
         if not isinstance(settings[leaf], str):
-            raise MetadataError(f"nova-{type_}.{leaf}: {settings[leaf]!r} is not a string")
+            key = f"nova-{type_}.{leaf}"
+            raise MetadataError(Problem(f"{key}: {settings[leaf]!r} is not a string", (key,)))
     for leaf, value in (_mapping(settings, "tuning") or {}).items():
         if leaf.startswith("reserved_host_") and not isinstance(value, int):
-            raise MetadataError(f"nova-{type_}.tuning.{leaf}: {value!r} is not a whole number")
+            key = f"nova-{type_}.tuning.{leaf}"
+            raise MetadataError(Problem(f"{key}: {value!r} is not a whole number", (key,)))
     return settings
 
 
@@ -276,25 +299,29 @@ def _merged(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-_OWN: Mapping[str, Callable[[Process], str]] = {
-    "host": lambda process: process.host,
-    "state path": lambda process: process.state_path,
-    "lock path": lambda process: process.lock_path,
+_OWN: Mapping[str, tuple[str, Callable[[Process], str]]] = {
+    "compute_hostname": ("host", lambda process: process.host),
+    "state_path": ("state path", lambda process: process.state_path),
+    "lock_path": ("lock path", lambda process: process.lock_path),
 }
 
 
 def _check_clashes(found: Sequence[Process]) -> None:
-    clashes = []
-    for number, one in enumerate(found):
-        for other in found[number + 1 :]:
-            what = next((what for what, value in _OWN.items() if value(one) == value(other)), None)
-            if what:
-                names = (
-                    f"{one.namespace} (in {one.source}) and {other.namespace} (in {other.source})"
-                )
-                clashes.append(f"{names} have the same {what}, {_OWN[what](one)}")
+    pairs = itertools.combinations(found, 2)
+    clashes = [clash for one, other in pairs if (clash := _clash(one, other))]
     if clashes:
-        raise MetadataError("\n".join(clashes))
+        raise MetadataError(*clashes)
+
+
+def _clash(one: Process, other: Process) -> Problem | None:
+    """Return the first thing that both have and only one can."""
+    for leaf, (what, value) in _OWN.items():
+        if value(one) == value(other):
+            names = f"{one.namespace} (in {one.source}) and {other.namespace} (in {other.source})"
+            message = f"{names} have the same {what}, {value(one)}"
+            spaces = f"{one.source} and {other.source}".split(" and ")
+            return Problem(message, tuple(f"{each}.{leaf}" for each in spaces))
+    return None
 
 
 def this_node() -> Capacity:
