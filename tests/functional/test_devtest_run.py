@@ -63,6 +63,36 @@ def test_no_name_for_iscsi_comes_from_the_image(overcloud: Workspace) -> None:
     assert done.stdout == "GenerateName=yes\n"
 
 
+# Logging as the helper sets it up, in two threads; exits with the number of those that got stuck.
+TWO_THREADS_LOG = """
+import logging, runpy, shutil, threading
+import oslo_privsep.daemon
+from oslo_config import cfg
+from oslo_log import log
+
+def helper_main():
+    log.register_options(cfg.CONF)
+    cfg.CONF(args=[], project="privsep")
+    log.setup(cfg.CONF, "privsep")
+    def speak(name):
+        for number in range(1000):
+            logging.getLogger(f"{name}.{number}").debug("spoken")
+    threads = [threading.Thread(target=speak, args=(each,), daemon=True) for each in "ab"]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(timeout=30)
+    return sum(each.is_alive() for each in threads)
+
+oslo_privsep.daemon.helper_main = helper_main
+runpy.run_path(shutil.which("privsep-helper"), run_name="__main__")
+"""
+
+
+def test_threads_of_a_privileged_helper_log_side_by_side(overcloud: Workspace) -> None:
+    assert devtest("undercloud", "enter", "python3", "-c", TWO_THREADS_LOG).returncode == 0
+
+
 def test_servers_sit_on_the_lxc_process_of_the_node(overcloud: Workspace) -> None:
     connection = clouds.connect(overcloud, "undercloud")
     for instance in instances.of_cloud(connection, CLOUD):

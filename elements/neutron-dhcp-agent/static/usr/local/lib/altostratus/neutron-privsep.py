@@ -7,8 +7,10 @@ agent, 320 MiB that do nothing most of the time. Here all functions belong to th
 the others. Agent and helper must agree on that, so both start with this script.
 """
 
+import runpy
 import sys
 
+HELPER = "/usr/local/bin/privsep-helper"
 CONTEXTS = ("conntrack_cmd", "dhcp_release_cmd", "link_cmd", "namespace_cmd", "ovs_vsctl_cmd")
 
 
@@ -25,9 +27,8 @@ def main(argv):
     program = argv.pop(1)
     if program == "helper":
         share_context()
-        from oslo_privsep.daemon import helper_main
-
-        return helper_main()
+        # It ends the process.
+        runpy.run_path(HELPER, run_name="__main__")
     # First: it patches the standard library for eventlet.
     import neutron.cmd.eventlet  # noqa: F401
 
