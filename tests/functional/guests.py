@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FLAVOR = "test-tiny"
 NETWORK = "ctlplane"
+# Seconds. Looking costs the machine more than waiting.
+BETWEEN_LOOKS = 2
 
 
 def connect(workspace: Workspace) -> Connection:
@@ -36,20 +38,20 @@ def enabled() -> list[str]:
 
 
 def until(what: str, seconds: float, condition: Callable[[], Any]) -> Any:
-    """Return the first true result of ``condition``, which is asked once a second."""
+    """Return the first true result of ``condition``, looked at now and then."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, f"after {seconds:.0f} s: {what}"
-        time.sleep(1)
+        time.sleep(BETWEEN_LOOKS)
     return result
 
 
 def until_nothing(seconds: float, left: Callable[[], Any]) -> None:
-    """Wait until ``left`` returns nothing, asked once a second; fail with what it still returns."""
+    """Wait until ``left`` returns nothing, looked at now and then; fail with what is left."""
     deadline = time.monotonic() + seconds
     while rest := left():
         assert time.monotonic() < deadline, rest
-        time.sleep(1)
+        time.sleep(BETWEEN_LOOKS)
 
 
 def load(workspace: Workspace, hypervisor: str, directory: Path) -> str:
@@ -97,12 +99,18 @@ def boot(connection: Connection, name: str, image: str, count: int = 1, **more: 
 def settled(connection: Connection, ids: Sequence[str], seconds: float) -> list[Any]:
     """Wait until no server is being built and return all."""
 
-    def done() -> list[Any]:
-        servers = [each for each in connection.compute.servers() if each.id in ids]
-        return [] if any(each.status == "BUILD" for each in servers) else servers
+    def done() -> bool:
+        # Without details: for those Nova asks Neutron for the ports each time.
+        building = connection.compute.servers(details=False, status="BUILD")
+        return {each.id for each in building}.isdisjoint(ids)
 
-    servers: list[Any] = until("servers are still being built", seconds, done)
-    return servers
+    until("servers are still being built", seconds, done)
+    return known(connection, ids)
+
+
+def known(connection: Connection, ids: Sequence[str]) -> list[Any]:
+    """Return those of the servers that Nova knows, with details."""
+    return [each for each in connection.compute.servers() if each.id in ids]
 
 
 def fault(connection: Connection, server: str) -> str:
@@ -114,11 +122,15 @@ def fault(connection: Connection, server: str) -> str:
 def gone(connection: Connection, ids: Sequence[str], seconds: float) -> None:
     """Wait until Nova knows the servers no more; say of those that stay why."""
 
-    def left() -> dict[str, Any]:
-        there = [each for each in connection.compute.servers() if each.id in ids]
-        return {each.name: (each.status, (each.fault or {}).get("details")) for each in there}
+    def away() -> bool:
+        return {each.id for each in connection.compute.servers(details=False)}.isdisjoint(ids)
 
-    until_nothing(seconds, left)
+    try:
+        until("servers are not gone", seconds, away)
+    except AssertionError as error:
+        for each in known(connection, ids):
+            error.add_note(f"{each.name}: {each.status}, {(each.fault or {}).get('details')}")
+        raise
 
 
 def delete(connection: Connection, ids: Sequence[str], seconds: float = 300) -> None:

@@ -59,16 +59,25 @@ def enrol(connection: Connection, count: int, directory: Path) -> None:
     command = [sys.executable, "-m", "generator.nodes", "-n", listed]
     environment = {**os.environ, "OS_CLOUD": "undercloud"}
     subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-    for node in baremetal.nodes():
-        if (node.name or "").startswith(PREFIX):
-            # Deploying does not do it, and Nova stops a server whose machine is off.
-            baremetal.set_node_power_state(node, "power on", wait=True, timeout=60)
+    # Deploying does not do it, and Nova stops a server whose machine is off.
+    for node in _ours(connection):
+        baremetal.set_node_power_state(node, "power on")
+    guests.until(
+        "machines are off",
+        60,
+        lambda: {each.power_state for each in _ours(connection)} == {"power on"},
+    )
     await_free(connection)
+
+
+def _ours(connection: Connection) -> list[Any]:
+    listed = connection.baremetal.nodes(details=True)
+    return [node for node in listed if (node.name or "").startswith(PREFIX)]
 
 
 def await_free(connection: Connection) -> None:
     """Wait until Placement offers these nodes alone, all of them."""
-    wanted = {n.id for n in connection.baremetal.nodes() if (n.name or "").startswith(PREFIX)}
+    wanted = {node.id for node in _ours(connection)}
 
     def noticed() -> bool:
         answer = connection.placement.get("/resource_providers?resources=CUSTOM_BAREMETAL:1").json()
@@ -86,12 +95,11 @@ def remove(connection: Connection) -> None:
     A later server would be sent to one that stays, and never come up.
     """
     baremetal = connection.baremetal
-    listed = list(baremetal.nodes())
-    ours = [node for node in listed if (node.name or "").startswith(PREFIX)]
-    for node in listed:
-        if node not in ours:
-            baremetal.unset_node_maintenance(node)
+    ours = _ours(connection)
     removed = {node.id for node in ours}
+    for node in baremetal.nodes():
+        if node.id not in removed:
+            baremetal.unset_node_maintenance(node)
     baremetal.wait_for_nodes_provision_state(ours, "available", timeout=120, fail=False)
     for node in ours:
         baremetal.set_node_maintenance(node, "the test is over")
