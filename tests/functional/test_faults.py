@@ -23,7 +23,7 @@ from conftest import devtest
 from devtest.workspace import Workspace
 
 NODE = "undercloud"
-COUNT = 4
+COUNT = 3
 # Seconds for servers to be built or deleted, around a restart of a daemon.
 PATIENCE = 300
 # Nova looks every minute for what it has not finished.

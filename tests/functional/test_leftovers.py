@@ -45,7 +45,7 @@ def test_destroy_after_a_deployment(before: snapshot.Snapshot, overcloud: Worksp
     assert devtest("destroy").returncode == 0
 
 
-@pytest.mark.parametrize("seconds", [1, 5, 12, 30, 60, 90])
+@pytest.mark.parametrize("seconds", [1, 5, 15, 45, 90])
 def test_destroy_after_a_run_was_killed(
     before: snapshot.Snapshot, state: Workspace, seconds: float
 ) -> None:
