@@ -189,8 +189,10 @@ def test_a_partition_image_is_deployed_on_a_used_node(
     path = scratch / f"{METAL}.yaml"
     path.write_text(yaml.safe_dump(document))
     file = str(path)
-    build = [sys.executable, "-m", "imagebuild.build", "--partition", "--cloud", file]
-    build += ["-o", str(state.images(METAL))]
+    stacks_of = str(state.stacks(METAL))
+    subprocess.run([sys.executable, "-m", "generator.generate", file, "-o", stacks_of], check=True)
+    build = [sys.executable, "-m", "imagebuild.build", "--partition"]
+    build += ["-c", f"{stacks_of}/images.yaml", "-o", str(state.images(METAL))]
     subprocess.run(build, check=True)
     for step in ("load", "deploy", "verify"):
         assert devtest(step, "--cloud", file).returncode == 0

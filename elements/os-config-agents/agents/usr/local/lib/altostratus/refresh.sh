@@ -36,12 +36,13 @@ metadata_json() {
     /usr/bin/env python3 -IS "$REFRESH_LIB/metadata.py" --json "$REFRESH_METADATA" "$@"
 }
 
-# wait_for WHAT SECONDS COMMAND…: run COMMAND every second until it succeeds. On timeout the message
-# carries the last line that COMMAND wrote.
+# wait_for WHAT SECONDS COMMAND…: run COMMAND until it succeeds, at first every second, in the end every five:
+# many instances may be waiting for one, and for minutes, and each look costs a processor some tenths of a second.
+# On timeout the message carries the last line that COMMAND wrote.
 wait_for() {
-    local what=$1 limit=$2 deadline output said=
+    local what=$1 limit=$2 started=$SECONDS deadline pause output said=
     shift 2
-    deadline=$((SECONDS + limit))
+    deadline=$((started + limit))
     until output=$("$@" 2>&1); do
         if [ "$SECONDS" -ge "$deadline" ]; then
             output=$(tail -n 1 <<< "$output")
@@ -51,7 +52,8 @@ wait_for() {
             echo "waiting for $what, at most $limit s" >&2
             said=1
         fi
-        sleep 1
+        pause=$((1 + (SECONDS - started) / 10))
+        sleep $((pause < 5 ? pause : 5))
     done
 }
 
