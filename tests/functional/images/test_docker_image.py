@@ -133,9 +133,9 @@ class Node:
 
     def ended(self) -> int:
         """Wait until the instance's init has ended and return its exit code."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while (state := self.containers.state(UUID)).running:
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, self.containers.console(UUID).decode()
             time.sleep(0.1)
         return state.exit_code
 
