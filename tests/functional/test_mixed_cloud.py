@@ -24,6 +24,7 @@ from generator import nodes
 from imagebuild import datafiles
 
 CLOUD = "overcloud-mixed"
+EXAMPLE = datafiles.examples_path() / f"{CLOUD}.yaml"
 TYPES = {"database": "kvm", "memcached": "ironic", "keystone": "docker", "glance": "lxc"}
 METAL = "metal"
 FAKE = {
@@ -37,8 +38,7 @@ FAKE = {
 @pytest.fixture(scope="module")
 def mixed(state: Workspace) -> Iterator[dict[str, Instance]]:
     """The instances of the example by role; they go afterwards."""
-    file = datafiles.examples_path() / f"{CLOUD}.yaml"
-    assert devtest("run", "--cloud", str(file)).returncode == 0
+    assert devtest("run", "--cloud", str(EXAMPLE)).returncode == 0
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
     connection = clouds.connect(state, "undercloud")
     yield {each.role: each for each in instances.of_cloud(connection, CLOUD)}
@@ -160,7 +160,7 @@ def test_a_role_leaves_bare_metal(
 ) -> None:
     """With its addresses, although the old machine's cable stays in the switch for a while."""
     (used,) = cloud.baremetal.nodes(instance_id=metal.id)
-    document = yaml.safe_load((datafiles.examples_path() / f"{CLOUD}.yaml").read_text())
+    document = yaml.safe_load(EXAMPLE.read_text())
     document["roles"]["memcached"]["hypervisor"] = "docker"
     file = scratch / f"{CLOUD}.yaml"
     file.write_text(yaml.safe_dump(document))
@@ -183,7 +183,7 @@ def test_a_partition_image_is_deployed_on_a_used_node(
     cloud: Any, state: Workspace, scratch: Path
 ) -> None:
     """Ironic makes the partitions, and has the image's own GRUB written to the disk."""
-    document = yaml.safe_load((datafiles.examples_path() / f"{CLOUD}.yaml").read_text())
+    document = yaml.safe_load(EXAMPLE.read_text())
     memcached = document["roles"]["memcached"]
     document |= {"name": METAL, "hypervisors": ["ironic"], "roles": {"memcached": memcached}}
     path = scratch / f"{METAL}.yaml"

@@ -133,7 +133,7 @@ class Node:
 
     def ended(self) -> int:
         """Wait until the instance's init has ended and return its exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 60
         while (state := self.containers.state(UUID)).running:
             assert time.monotonic() < deadline, self.containers.console(UUID).decode()
             time.sleep(0.1)
