@@ -54,11 +54,7 @@ def enrol(connection: Connection, count: int, directory: Path) -> None:
     for node in baremetal.nodes(fields=["uuid", "name"]):
         if not (node.name or "").startswith(PREFIX):
             baremetal.set_node_maintenance(node, "a test of placement")
-    listed = directory / "fake-machines.json"
-    listed.write_text(json.dumps({"nodes": [fake(number) for number in range(count)]}))
-    command = [sys.executable, "-m", "generator.nodes", "-n", listed]
-    environment = {**os.environ, "OS_CLOUD": "undercloud"}
-    subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    register(count, directory)
     # Deploying does not do it, and Nova stops a server whose machine is off.
     for node in _ours(connection):
         baremetal.set_node_power_state(node, "power on")
@@ -70,13 +66,22 @@ def enrol(connection: Connection, count: int, directory: Path) -> None:
     await_free(connection)
 
 
+def register(count: int, directory: Path) -> None:
+    """Run register-nodes, which makes available again what Ironic failed to clean, too."""
+    listed = directory / "fake-machines.json"
+    listed.write_text(json.dumps({"nodes": [fake(number) for number in range(count)]}))
+    command = [sys.executable, "-m", "generator.nodes", "-n", listed]
+    environment = {**os.environ, "OS_CLOUD": "undercloud"}
+    subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+
+
 def _ours(connection: Connection) -> list[Any]:
     listed = connection.baremetal.nodes(details=True)
     return [node for node in listed if (node.name or "").startswith(PREFIX)]
 
 
 def await_free(connection: Connection) -> None:
-    """Wait until Placement offers these nodes alone, all of them."""
+    """Wait until Placement offers these nodes alone, all of them; say why it does not."""
     wanted = {node.id for node in _ours(connection)}
 
     def noticed() -> bool:
@@ -86,7 +91,12 @@ def await_free(connection: Connection) -> None:
 
     headers = {"OpenStack-API-Version": "placement 1.4"}
     connection.placement.additional_headers.update(headers)
-    guests.until("Placement has not just these nodes", NOTICED, noticed)
+    try:
+        guests.until("Placement has not just these nodes", NOTICED, noticed)
+    except AssertionError as error:
+        for node in _ours(connection):
+            error.add_note(f"{node.name}: {node.provision_state}, {node.last_error}")
+        raise
 
 
 def remove(connection: Connection) -> None:
