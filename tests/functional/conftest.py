@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,11 @@ def small_root(scratch: Path) -> Path:
     return image
 
 
+def pytest_configure() -> None:
+    """Have SIGTERM end the tests as Ctrl-C does: fixtures undo what they did."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run test_leftovers.py last: it destroys the clouds that the others use."""
     items.sort(key=lambda item: item.path.name == "test_leftovers.py")
@@ -87,30 +93,31 @@ def state(before: snapshot.Snapshot) -> Iterator[Workspace]:
     """The state directory of the tests' own clouds, destroyed at the end.
 
     With ALTOSTRATUS_STATE set, that one instead, which stays (but for test_leftovers.py).
+    OS_CLIENT_CONFIG_FILE leads to the clouds' credentials, once there are any.
     """
-    if os.environ.get("ALTOSTRATUS_STATE"):
-        yield workspace.find()
-        return
-    directory = tempfile.mkdtemp(prefix="altostratus-state-", dir="/var/tmp")
-    os.environ["ALTOSTRATUS_STATE"] = directory
-    yield workspace.find()
-    devtest("destroy")
-    shutil.rmtree(directory, ignore_errors=True)
-    del os.environ["ALTOSTRATUS_STATE"]
+    given = os.environ.get("ALTOSTRATUS_STATE")
+    if not given:
+        directory = tempfile.mkdtemp(prefix="altostratus-state-", dir="/var/tmp")
+        os.environ["ALTOSTRATUS_STATE"] = directory
+    found = workspace.find()
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(found.clouds_yaml)
+    yield found
+    if not given:
+        devtest("destroy")
+        shutil.rmtree(directory, ignore_errors=True)
+        del os.environ["ALTOSTRATUS_STATE"]
 
 
 @pytest.fixture(scope="session")
 def undercloud(state: Workspace) -> Workspace:
     """A running undercloud with the default example's networks, flavors and images.
 
-    OS_CLIENT_CONFIG_FILE leads to its credentials.
     Each step does nothing where nothing changed: after a test that failed half-way, too, this is
     what there is.
     """
     assert devtest("build").returncode == 0
     assert devtest("undercloud", "start").returncode == 0
     assert devtest("load").returncode == 0
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
     return state
 
 
@@ -120,5 +127,4 @@ def overcloud(state: Workspace) -> Workspace:
     done = devtest("run")
     assert done.returncode == 0
     assert f"export OS_CLIENT_CONFIG_FILE={state.clouds_yaml}" in done.stdout
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
     return state

@@ -39,7 +39,6 @@ FAKE = {
 def mixed(state: Workspace) -> Iterator[dict[str, Instance]]:
     """The instances of the example by role; they go afterwards."""
     assert devtest("run", "--cloud", str(EXAMPLE)).returncode == 0
-    os.environ["OS_CLIENT_CONFIG_FILE"] = str(state.clouds_yaml)
     connection = clouds.connect(state, "undercloud")
     yield {each.role: each for each in instances.of_cloud(connection, CLOUD)}
     heat = stacks.client(connection)
