@@ -54,7 +54,7 @@ def enrol(connection: Connection, count: int, directory: Path) -> None:
     for node in baremetal.nodes(fields=["uuid", "name"]):
         if not (node.name or "").startswith(PREFIX):
             baremetal.set_node_maintenance(node, "a test of placement")
-    register(count, directory)
+    register_fakes(count, directory)
     # Deploying does not do it, and Nova stops a server whose machine is off.
     for node in _ours(connection):
         baremetal.set_node_power_state(node, "power on")
@@ -66,13 +66,21 @@ def enrol(connection: Connection, count: int, directory: Path) -> None:
     await_free(connection)
 
 
-def register(count: int, directory: Path) -> None:
-    """Run register-nodes, which makes available again what Ironic failed to clean, too."""
-    listed = directory / "fake-machines.json"
-    listed.write_text(json.dumps({"nodes": [fake(number) for number in range(count)]}))
-    command = [sys.executable, "-m", "generator.nodes", "-n", listed]
+def register(path: Path, *nodes: dict[str, Any]) -> list[str]:
+    """Run register-nodes on ``nodes``, which go into the file ``path``; return its lines.
+
+    It makes available again what Ironic failed to clean, too.
+    """
+    path.write_text(json.dumps({"nodes": nodes}))
+    command = [sys.executable, "-m", "generator.nodes", "-n", path]
     environment = {**os.environ, "OS_CLOUD": "undercloud"}
-    subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def register_fakes(count: int, directory: Path) -> None:
+    """Register ``count`` nodes of fake-hardware, or see to it that they are available."""
+    register(directory / "fake-machines.json", *map(fake, range(count)))
 
 
 def _ours(connection: Connection) -> list[Any]:
@@ -85,12 +93,12 @@ def await_free(connection: Connection) -> None:
     wanted = {node.id for node in _ours(connection)}
 
     def noticed() -> bool:
-        answer = connection.placement.get("/resource_providers?resources=CUSTOM_BAREMETAL:1").json()
+        # The first microversion whose list can be filtered by resources.
+        path = "/resource_providers?resources=CUSTOM_BAREMETAL:1"
+        answer = connection.placement.get(path, microversion="1.4").json()
         # Before the first node Placement knows no such class and says so.
         return wanted == {each["uuid"] for each in answer.get("resource_providers", ())}
 
-    headers = {"OpenStack-API-Version": "placement 1.4"}
-    connection.placement.additional_headers.update(headers)
     try:
         guests.until("Placement has not just these nodes", NOTICED, noticed)
     except AssertionError as error:

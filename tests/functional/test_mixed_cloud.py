@@ -4,8 +4,6 @@
 Its bare-metal nodes: made, enrolled, deployed by Redfish, given back, and used again.
 """
 
-import json
-import os
 import socket
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import machines
 import pytest
 import yaml
 from conftest import devtest
@@ -123,20 +122,12 @@ def test_it_reaches_the_vlan_by_a_tagged_interface(
     inside(state, "ip", "netns", "exec", namespace, "ping", "-c", "3", "-W", "5", address)
 
 
-def register(path: Path, *wanted: dict[str, Any]) -> list[str]:
-    """Run register-nodes on these nodes and return its lines."""
-    path.write_text(json.dumps({"nodes": list(wanted)}))
-    command = [sys.executable, "-m", "generator.nodes", "-n", path]
-    environment = {**os.environ, "OS_CLOUD": "undercloud"}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert done.returncode == 0
-    return done.stdout.splitlines()
-
-
 @pytest.mark.usefixtures("mixed")
 def test_nodes_are_registered_once(state: Workspace, scratch: Path) -> None:
     known = nodes.read(state.state / "nodes.json")
-    assert register(scratch / "again.json", *known) == [f"unchanged {n['name']}" for n in known]
+    assert machines.register(scratch / "again.json", *known) == [
+        f"unchanged {n['name']}" for n in known
+    ]
     assert (state.state / "nodes.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -149,11 +140,11 @@ def _no_fake(cloud: Any) -> Iterator[None]:
 @pytest.mark.usefixtures("_no_fake")
 def test_a_node_is_created_updated_and_available(cloud: Any, scratch: Path) -> None:
     path = scratch / "fake.json"
-    assert register(path, FAKE) == ["created functional-fake"]
+    assert machines.register(path, FAKE) == ["created functional-fake"]
     node = cloud.baremetal.get_node(FAKE["name"])
     assert (node.provision_state, node.power_state) == ("available", "power off")
-    assert register(path, FAKE | {"memory": "4096"}) == ["updated functional-fake"]
-    assert register(path, FAKE | {"memory": "4096"}) == ["unchanged functional-fake"]
+    assert machines.register(path, FAKE | {"memory": "4096"}) == ["updated functional-fake"]
+    assert machines.register(path, FAKE | {"memory": "4096"}) == ["unchanged functional-fake"]
     assert cloud.baremetal.get_node(FAKE["name"]).properties["memory_mb"] == 4096
 
 
