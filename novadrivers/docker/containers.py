@@ -7,6 +7,7 @@ reboots, and while the instance is shut off. Everything that the driver must kno
 in their labels.
 """
 
+import datetime
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from docker import errors
-from oslo_utils import units
+from oslo_utils import timeutils, units
 
 from novadrivers.docker import cgroups, limits
 from novadrivers.docker.engine import Engine
@@ -72,6 +73,13 @@ class State:
     exit_code: int
     pid: int
     """Of the first process in the machine's PID namespace; 0 while it is down."""
+    ended: datetime.datetime
+    """When init ended last; in the year 1 while it never did."""
+
+    @property
+    def rebooted(self) -> bool:
+        """Whether init ended by a reboot and has not been started again."""
+        return not self.running and self.exit_code == EXIT_REBOOT
 
 
 def container_name(uuid: str, role: str = INSTANCE) -> str:
@@ -107,6 +115,7 @@ class Containers:
             paused=bool(state.get("Paused")),
             exit_code=int(state.get("ExitCode") or 0),
             pid=int(state.get("Pid") or 0),
+            ended=timeutils.parse_isotime(state["FinishedAt"]),
         )
 
     def create(self, spec: Spec, image_id: str) -> None:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from oslo_utils import timeutils
+
 from novadrivers.docker import containers
 from novadrivers.docker.containers import Containers
 from novadrivers.docker.errors import NoContainer
@@ -24,6 +26,8 @@ LOOK_AGAIN_SECONDS = 30
 """How often, and after what time, an instance is looked at that could not be helped."""
 SETTLE_SECONDS = 1
 """From an init's end to the look at its sandbox: a daemon's end takes both in that time."""
+REBOOT_SECONDS = LOOKS * LOOK_AGAIN_SECONDS
+"""How long an instance whose init rebooted is about to be started."""
 SHUTDOWN_SECONDS = 20
 """More than dockerd takes to end after its first container (--shutdown-timeout, 15)."""
 
@@ -81,11 +85,21 @@ class Watcher:
         for uuid in self._instances.list():
             try:
                 state = self._instances.state(uuid)
-                if self._rebooted(state) and self._has_network(uuid):
+                if state.rebooted and self._has_network(uuid):
                     LOG.info("The instance %s rebooted while nobody looked", uuid)
                     self._instances.start(uuid)
             except Exception:
                 LOG.exception("Cannot start the instance %s, which rebooted", uuid)
+
+    def reboots(self, uuid: str) -> bool:
+        """Tell whether the instance is between the two inits of a reboot inside.
+
+        It is down for a moment that other hypervisors do not have. Nova, which looks now and then
+        (ComputeManager._sync_instance_power_state), would take it for shut down and stop it.
+        """
+        state = self._instances.state(uuid)
+        age = timeutils.delta_seconds(state.ended, timeutils.utcnow(with_timezone=True))
+        return state.rebooted and age < REBOOT_SECONDS and self._has_network(uuid)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Act on one event of the daemon."""
@@ -113,7 +127,7 @@ class Watcher:
                     self._later(patience, uuid, 0)
                 else:
                     self._recover(uuid)
-            elif self._rebooted(state):
+            elif state.rebooted:
                 LOG.info("The instance %s reboots", uuid)
                 self._instances.start(uuid)
             else:
@@ -176,7 +190,3 @@ class Watcher:
 
     def _has_network(self, uuid: str) -> bool:
         return self._instances.state(uuid, containers.SANDBOX).running
-
-    @staticmethod
-    def _rebooted(state: containers.State) -> bool:
-        return not state.running and state.exit_code == containers.EXIT_REBOOT

@@ -114,10 +114,11 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
         """
         try:
             state = self._containers.state(instance.uuid)
+            running = state.running or self._watcher.reboots(instance.uuid)
         except errors.APIError:
             LOG.exception("Cannot tell the state", instance=instance)
             return hardware.InstanceInfo(state=power_state.NOSTATE)
-        power = power_state.RUNNING if state.running else power_state.SHUTDOWN
+        power = power_state.RUNNING if running else power_state.SHUTDOWN
         if state.paused:
             power = power_state.PAUSED
         return hardware.InstanceInfo(state=power, internal_id=state.container_id)

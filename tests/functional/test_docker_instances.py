@@ -271,6 +271,31 @@ def test_killed_daemons_lose_no_instance(life: Life, unit: str) -> None:
     life.applied()
 
 
+WATCHFUL = ("sync_power_state_interval = 1", "periodic_fuzzy_delay = 0")
+
+
+@pytest.fixture
+def watched(life: Life) -> Iterator[None]:
+    """Nova looks every second whether the instances run, not every ten minutes."""
+    file, unit = "/etc/nova/compute/nova-docker.conf", "nova-compute-docker"
+    life.inside("sed", "-i", rf"s/^\[DEFAULT\]/&\n{WATCHFUL[0]}\n{WATCHFUL[1]}/", file)
+    life.inside("systemctl", "restart", unit)
+    yield
+    life.inside("sed", "-i", f"/^{WATCHFUL[0]}/d; /^{WATCHFUL[1]}/d", file)
+    life.inside("systemctl", "restart", unit)
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_reboot_inside_is_no_shutdown(life: Life) -> None:
+    # nova-compute is ready before Nova looks for the first time.
+    time.sleep(5)
+    before = life.init()
+    life.ask("reboot")
+    until("a new init", lambda: new(life, before))
+    life.applied()
+    assert life.instance.status == "ACTIVE"
+
+
 @dataclass(frozen=True)
 class Refused:
     """An image that cannot be an instance, and the words that the user must see."""

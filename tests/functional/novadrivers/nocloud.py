@@ -224,9 +224,10 @@ class Cloud:
         return self.driver.get_info(self.instance).state
 
     def is_up(self):
-        return self.power() == power_state.RUNNING and self.inside(
-            "systemctl", "is-system-running"
-        ) in ("running", "degraded")
+        return self.boot_number() and self.inside("systemctl", "is-system-running") in (
+            "running",
+            "degraded",
+        )
 
     def boot_number(self):
         return self.driver._containers.state(self.instance.uuid).pid

@@ -4,6 +4,7 @@
 The behaviour is that of dockerd 20.10, seen in tests/functional/novadrivers/life.py.
 """
 
+import datetime
 import fnmatch
 import hashlib
 import io
@@ -15,6 +16,9 @@ from typing import Any
 
 import docker
 from docker import errors
+
+NEVER = "0001-01-01T00:00:00Z"
+"""When a container ended that never did."""
 
 
 class Response:
@@ -127,7 +131,7 @@ class FakeDaemon:
     def create_container(self, image: str, name: str, **arguments: Any) -> None:
         if name in self.made:
             raise api_error(409, "name in use")
-        state = {"Running": False, "Paused": False, "ExitCode": 0, "Pid": 0}
+        state = {"Running": False, "Paused": False, "ExitCode": 0, "Pid": 0, "FinishedAt": NEVER}
         self.made[name] = {"image": image, "State": state, **arguments}
 
     def inspect_container(self, name: str) -> dict[str, Any]:
@@ -153,8 +157,11 @@ class FakeDaemon:
         self.calls.append(("stop", name, timeout))
         self.exit(name, 130)
 
-    def exit(self, name: str, code: int) -> None:
-        self.made[name]["State"].update(Running=False, ExitCode=code, Pid=0)
+    def exit(self, name: str, code: int, ago: float = 0) -> None:
+        """Have a container's process end with ``code``, ``ago`` seconds ago."""
+        ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
+        state = {"Running": False, "ExitCode": code, "Pid": 0, "FinishedAt": ended.isoformat()}
+        self.made[name]["State"].update(state)
 
     def pause(self, name: str) -> None:
         self.made[name]["State"]["Paused"] = True

@@ -127,6 +127,31 @@ def test_what_else_is_down_at_the_start_is_novas(node: Node, code: int, sandbox:
     assert not node.daemon.calls
 
 
+@pytest.mark.parametrize(
+    ("code", "ago", "sandbox", "reboots"),
+    [
+        (129, 0, True, True),
+        (129, events.REBOOT_SECONDS + 1, True, False),
+        (129, 0, False, False),
+        (130, 0, True, False),
+        (137, 0, True, False),
+    ],
+)
+def test_a_reboot_is_known_until_it_must_be_over(
+    node: Node, code: int, ago: float, sandbox: bool, reboots: bool
+) -> None:
+    node.daemon.exit("nova-u1", code, ago)
+    if not sandbox:
+        node.daemon.exit("nova-u1-net", 137)
+    assert node.watcher.reboots("u1") is reboots
+
+
+def test_what_was_started_again_no_longer_reboots(node: Node) -> None:
+    node.daemon.exit("nova-u1", 129)
+    node.watcher.settle("u1")
+    assert not node.watcher.reboots("u1")
+
+
 def follow(
     node: Node, monkeypatch: pytest.MonkeyPatch, streams: list[Any], meanwhile: Any = None
 ) -> list[Any]:
