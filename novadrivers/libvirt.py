@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's libvirt driver for a nova-compute that shares the node's layer 2 agent with others."""
 
+import contextlib
 import copy
 import functools
+import threading
 from typing import Any
 
 from nova import context as nova_context
@@ -83,6 +85,22 @@ class LibvirtDriver(agent.SharedAgent, driver.LibvirtDriver):
         super().init_host(host)
         context = nova_context.get_admin_context()
         interrupted.end(self, objects.InstanceList.get_by_host(context, host), self.power_off)
+
+    def _handle_conn_event(self, enabled: bool, reason: Any) -> None:
+        """Tell Nova that libvirtd went away, and as soon as it is so that it is back.
+
+        Nova takes the node out of service, and gives it back when something next calls libvirt:
+        most often a periodic task, up to a minute later.
+        """
+        super()._handle_conn_event(enabled, reason)
+        if not enabled:
+            # Events wait for their handler, that of the next connection as well.
+            threading.Thread(target=self._connect_again, name="libvirt-again", daemon=True).start()
+
+    def _connect_again(self) -> None:
+        connect = patient(exception.HypervisorUnavailable)(self._host.get_connection)
+        with contextlib.suppress(exception.HypervisorUnavailable):
+            connect()
 
     @restartable
     def destroy(self, *arguments: Any, **named: Any) -> None:

@@ -38,6 +38,7 @@ CHANGED = {
         "_create_configdrive",
         "_destroy",
         "_get_guest_config",
+        "_handle_conn_event",
         "_update_compute_provider_status",
         "delete_instance_files",
         "destroy",
