@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the functional tests share: they need root and use the real machine."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,16 +10,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from devtest import workspace
+from devtest import clouds, instances, workspace
 from devtest.workspace import Workspace
 from imagebuild import mirrors
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import snapshot
+
+OVERCLOUD = "overcloud"
+"""The default example's name."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,6 +85,19 @@ def devtest(*arguments: str, timeout: float = 2400) -> subprocess.CompletedProce
     """Run the command devtest; its messages go to the test's standard error."""
     command = [sys.executable, "-m", "devtest.main", *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout)
+
+
+def openstack(*arguments: str) -> Any:
+    """Run the plain client as devtest's instructions say and return its JSON."""
+    client = Path(sys.executable).with_name("openstack")
+    command = [client, *arguments, "-f", "json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def identities(workspace: Workspace) -> dict[str, str]:
+    """Return the ids of the default example's servers by name."""
+    connection = clouds.connect(workspace, "undercloud")
+    return {each.name: each.id for each in instances.of_cloud(connection, OVERCLOUD)}
 
 
 @pytest.fixture(scope="session")

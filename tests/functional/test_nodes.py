@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second node joins the undercloud, takes a server, is drained and removed; nothing stays."""
+"""A second node joins the undercloud, takes a server, is drained and removed; nothing stays.
+
+It lives through a restart of the undercloud, as all else does.
+"""
 
 import os
 import signal
@@ -13,7 +16,7 @@ import guests
 import pytest
 import snapshot
 import yaml
-from conftest import devtest
+from conftest import devtest, identities, openstack
 
 from devtest import container, hostnet, nodes, processes
 from devtest.workspace import Workspace
@@ -100,12 +103,23 @@ def test_adding_it_again_changes_nothing(undercloud: Workspace, node: str) -> No
     assert container.pid(nodes.find(undercloud, NAME).spec) == pid
 
 
-def test_it_comes_back_with_the_undercloud(undercloud: Workspace, node: str) -> None:
+def test_a_restart_of_the_undercloud_keeps_everything(overcloud: Workspace, node: str) -> None:
+    """The clouds, the images and the node; the overcloud's instances run again."""
+    servers = identities(overcloud)
+    images = {each["ID"] for each in openstack("--os-cloud", "undercloud", "image", "list")}
     assert devtest("undercloud", "stop").returncode == 0
-    assert container.pid(nodes.find(undercloud, NAME).spec) is None
+    assert devtest("undercloud", "status").stdout == "undercloud: stopped\n"
+    assert container.pid(nodes.find(overcloud, NAME).spec) is None
     assert devtest("undercloud", "start").returncode == 0
-    connection = guests.connect(undercloud)
-    nodes.await_registered(connection, nodes.find(undercloud, NAME))
+    # systemd waited for nobody's helpers.
+    left = devtest(
+        "undercloud", "enter", "journalctl", "--no-pager", "--grep=Processes still around"
+    )
+    assert "nova-compute" not in left.stdout
+    assert identities(overcloud) == servers
+    assert images == {each["ID"] for each in openstack("--os-cloud", "undercloud", "image", "list")}
+    nodes.await_registered(guests.connect(overcloud), nodes.find(overcloud, node))
+    guests.until("the overcloud is not back", 240, lambda: devtest("verify").returncode == 0)
 
 
 def test_a_node_with_instances_is_not_removed(
