@@ -277,12 +277,21 @@ WATCHFUL = ("sync_power_state_interval = 1", "periodic_fuzzy_delay = 0")
 @pytest.fixture
 def watched(life: Life) -> Iterator[None]:
     """Nova looks every second whether the instances run, not every ten minutes."""
-    file, unit = "/etc/nova/compute/nova-docker.conf", "nova-compute-docker"
+    file = "/etc/nova/compute/nova-docker.conf"
+
+    def again() -> None:
+        life.inside("systemctl", "restart", "nova-compute-docker")
+        until("nova-compute is up", up)
+
+    def up() -> bool:
+        services = life.connection.compute.services(binary="nova-compute")
+        return any(each.host == life.instance.host and each.state == "up" for each in services)
+
     life.inside("sed", "-i", rf"s/^\[DEFAULT\]/&\n{WATCHFUL[0]}\n{WATCHFUL[1]}/", file)
-    life.inside("systemctl", "restart", unit)
+    again()
     yield
     life.inside("sed", "-i", f"/^{WATCHFUL[0]}/d; /^{WATCHFUL[1]}/d", file)
-    life.inside("systemctl", "restart", unit)
+    again()
 
 
 @pytest.mark.usefixtures("watched")
