@@ -18,8 +18,10 @@ from imagebuild.errors import AltostratusError
 
 KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
 TIMEOUT = 600
-# What leads from one provision state towards "available"; every other state belongs to somebody.
+# What leads from one provision state towards "available", for a node without a server. Every other
+# state belongs to somebody; in "error" is what could not be deleted.
 _NEXT = {
+    "error": ("deleted", "available"),
     "enroll": ("manage", "manageable"),
     "clean failed": ("manage", "manageable"),
     "inspect failed": ("manage", "manageable"),
@@ -130,8 +132,9 @@ def make_available(ironic: Any, nodes: Mapping[str, str], timeout: int, progress
     for state in ("manageable", "available"):
         moving = []
         for node_id in nodes:
-            verb, target = _NEXT.get(ironic.get_node(node_id).provision_state, ("", ""))
-            if target == state:
+            node = ironic.get_node(node_id)
+            verb, target = _NEXT.get(node.provision_state, ("", ""))
+            if target == state and not node.instance_id:
                 ironic.set_node_provision_state(node_id, verb)
                 moving.append(node_id)
         if not moving:

@@ -197,7 +197,7 @@ def world(
     """The undercloud, in which afterwards nothing more is than there was."""
     units = {name: unit for name, unit in VICTIMS[request.param].items() if name in images}
     if "ironic" in units:
-        # As its user does after Ironic was killed: a node may be "clean failed".
+        # As its user does after Ironic was killed: a node may be "clean failed", or in "error".
         machines.register_fakes(COUNT, scratch)
         machines.await_free(guests.connect(undercloud))
     there = World(undercloud, [Servers(undercloud, n, u, images[n]) for n, u in units.items()])

@@ -82,6 +82,7 @@ class Ironic:
             "name": None,
             "provision_state": "enroll",
             "power_state": None,
+            "instance_id": None,
             "last_error": None,
         }
         identity = f"n{len(self.all_nodes)}"
@@ -109,7 +110,7 @@ class Ironic:
         if node_id in self.broken:
             node.last_error = "cannot reach the controller"
             return
-        node.provision_state = {"manage": "manageable", "provide": "available"}[verb]
+        node.provision_state = {"manage": "manageable"}.get(verb, "available")
         if node.driver != "fake-hardware":
             node.power_state = "power off"
 
@@ -289,9 +290,20 @@ def test_nodes_become_available(ironic: Ironic) -> None:
     assert ironic.calls == []
 
 
-def test_a_node_with_a_server_is_left_alone(ironic: Ironic) -> None:
+def test_a_node_whose_delete_was_interrupted_is_available_again(ironic: Ironic) -> None:
     register(ironic, REDFISH)
-    ironic.all_nodes["n0"].provision_state = "active"
+    ironic.all_nodes["n0"].provision_state = "error"
+    ironic.calls.clear()
+    available(ironic)
+    assert ironic.calls == ["deleted n0"]
+    assert ironic.all_nodes["n0"].provision_state == "available"
+
+
+@pytest.mark.parametrize("state", ["active", "error"])
+def test_a_node_with_a_server_is_left_alone(ironic: Ironic, state: str) -> None:
+    register(ironic, REDFISH)
+    ironic.all_nodes["n0"].provision_state = state
+    ironic.all_nodes["n0"].instance_id = "a server"
     ironic.all_nodes["n0"].power_state = "power on"
     ironic.calls.clear()
     available(ironic)
