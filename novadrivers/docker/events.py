@@ -91,13 +91,12 @@ class Watcher:
             except Exception:
                 LOG.exception("Cannot start the instance %s, which rebooted", uuid)
 
-    def reboots(self, uuid: str) -> bool:
-        """Tell whether the instance is between the two inits of a reboot inside.
+    def reboots(self, uuid: str, state: containers.State) -> bool:
+        """Tell whether the instance in ``state`` is between the two inits of a reboot inside.
 
         It is down for a moment that other hypervisors do not have. Nova, which looks now and then
         (ComputeManager._sync_instance_power_state), would take it for shut down and stop it.
         """
-        state = self._instances.state(uuid)
         age = timeutils.delta_seconds(state.ended, timeutils.utcnow(with_timezone=True))
         return state.rebooted and age < REBOOT_SECONDS and self._has_network(uuid)
 

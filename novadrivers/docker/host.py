@@ -114,7 +114,7 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
         """
         try:
             state = self._containers.state(instance.uuid)
-            running = state.running or self._watcher.reboots(instance.uuid)
+            running = state.running or self._watcher.reboots(instance.uuid, state)
         except errors.APIError:
             LOG.exception("Cannot tell the state", instance=instance)
             return hardware.InstanceInfo(state=power_state.NOSTATE)

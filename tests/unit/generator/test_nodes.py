@@ -110,7 +110,8 @@ class Ironic:
         if node_id in self.broken:
             node.last_error = "cannot reach the controller"
             return
-        node.provision_state = {"manage": "manageable"}.get(verb, "available")
+        reached = {"manage": "manageable", "provide": "available", "deleted": "available"}
+        node.provision_state = reached[verb]
         if node.driver != "fake-hardware":
             node.power_state = "power off"
 

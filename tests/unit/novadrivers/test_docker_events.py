@@ -143,13 +143,13 @@ def test_a_reboot_is_known_until_it_must_be_over(
     node.daemon.exit("nova-u1", code, ago)
     if not sandbox:
         node.daemon.exit("nova-u1-net", 137)
-    assert node.watcher.reboots("u1") is reboots
+    assert node.watcher.reboots("u1", node.instances.state("u1")) is reboots
 
 
 def test_what_was_started_again_no_longer_reboots(node: Node) -> None:
     node.daemon.exit("nova-u1", 129)
     node.watcher.settle("u1")
-    assert not node.watcher.reboots("u1")
+    assert not node.watcher.reboots("u1", node.instances.state("u1"))
 
 
 def follow(
