@@ -158,7 +158,7 @@ def _assemble(
     formats.unpack_root(archive, root)
     archive.unlink()
     inside = packages.list_packages(root)
-    contents = {"image": image.name, "key": recipe.key, "packages": inside}
+    contents = {"key": recipe.key, "packages": inside}
     files.write_json(root / packages.INSIDE, contents)
     boot_files = formats.write(image.hypervisor, root, made, recipe.key, partition=image.partition)
     return made, boot_files, inside

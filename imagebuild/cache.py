@@ -64,12 +64,18 @@ class Cache:
         return files.lock(self.root / kind / name / ".lock", blocking=False)
 
     def find(self, kind: str, recipe: Recipe) -> Entry | None:
-        """Return the entry of ``recipe``, None if it is absent or its file was touched since."""
-        record = _read(self.root / kind / recipe.name / f"{recipe.key}.json")
-        if record is None:
-            return None
-        path = self.root / kind / recipe.name / str(record.get("file"))
-        return Entry(path, record) if all_unchanged(path.parent, record) else None
+        """Return the entry of ``recipe``, None if it is absent or its file was touched since.
+
+        Of the same key under another name the content is the same: roles of several clouds share
+        their images.
+        """
+        own = self.root / kind / recipe.name
+        others = (path.parent for path in (self.root / kind).glob(f"*/{recipe.key}.json"))
+        for directory in dict.fromkeys((own, *sorted(others))):
+            record = _read(directory / f"{recipe.key}.json")
+            if record is not None and all_unchanged(directory, record):
+                return Entry(directory / str(record.get("file")), record)
+        return None
 
     def last_inputs(self, kind: str, name: str) -> Mapping[str, str] | None:
         """Return the inputs of the newest entry of ``name``; None if there never was one."""

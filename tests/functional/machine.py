@@ -5,7 +5,6 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 # Seconds for a boot under emulation on a busy machine.
@@ -32,7 +31,7 @@ def config_drive(directory: Path, public_key: str) -> Path:
 class Machine:
     """A machine with two CPUs whose disk is an overlay over ``image``, which stays as it is."""
 
-    def __init__(self, image: Path, directory: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, image: Path, directory: Path) -> None:
         directory.mkdir()
         self.console = directory / "console"
         self.key = directory / "key"
@@ -51,7 +50,7 @@ class Machine:
         machine += ["-serial", f"file:{self.console}", "-drive", f"file={disk},if=virtio"]
         machine += ["-drive", f"file={drive},if=virtio,format=raw,readonly=on"]
         forward = f"hostfwd=tcp:127.0.0.1:{self.port}-:22"
-        machine += ["-nic", f"user,model=virtio-net-pci,{forward}", *options]
+        machine += ["-nic", f"user,model=virtio-net-pci,{forward}"]
         self.process = subprocess.Popen(machine, stdin=subprocess.DEVNULL)
         self._wait_for_ssh()
 

@@ -154,3 +154,5 @@ def test_the_combined_variant_lives_beside_it(overcloud: Workspace) -> None:
     assert devtest("run", "--cloud", str(example)).returncode == 0
     assert openstack("--os-cloud", "overcloud-combined", "token", "issue")["id"]
     assert openstack("--os-cloud", OVERCLOUD, "token", "issue")["id"]
+    # Its services would cost the later tests their part of the processors.
+    stacks.delete(stacks.client(clouds.connect(overcloud, "undercloud")), "overcloud-combined")

@@ -206,19 +206,27 @@ def world(
     guests.until_nothing(PERIODIC, there.left)
 
 
-def test_killed_at_rest(world: World) -> None:
+def test_killed_at_rest_and_during_delete(world: World) -> None:
     def at_rest(servers: Servers) -> None:
-        servers.run("rest", 2)
+        servers.run("rest", COUNT - 1)
         servers.kill()
 
     def once_more(servers: Servers) -> None:
         assert servers.settled(servers.ids) == {"ACTIVE"}
         servers.run("after", 1)
 
+    def while_deleting(servers: Servers) -> None:
+        servers.ask_to_delete(servers.ids)
+        time.sleep(1)
+        servers.kill()
+        servers.gone()
+
     world.each(at_rest)
     world.agree()
     # It works as before.
     world.each(once_more)
+    world.each(while_deleting)
+    world.agree()
 
 
 MOMENTS: dict[str, Callable[[Any], bool]] = {
@@ -247,17 +255,6 @@ def test_killed_during_boot(world: World, moment: str) -> None:
         assert moment != "first" or "ACTIVE" in statuses
 
     world.each(while_booting)
-    world.agree()
-
-
-def test_killed_during_delete(world: World) -> None:
-    def while_deleting(servers: Servers) -> None:
-        servers.ask_to_delete(servers.run("gone", COUNT))
-        time.sleep(1)
-        servers.kill()
-        servers.gone()
-
-    world.each(while_deleting)
     world.agree()
 
 

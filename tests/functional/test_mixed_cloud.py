@@ -4,6 +4,7 @@
 Its bare-metal nodes: made, enrolled, deployed by Redfish, given back, and used again.
 """
 
+import json
 import socket
 import subprocess
 import sys
@@ -66,6 +67,23 @@ def in_instance(workspace: Workspace, instance: Instance, command: str) -> str:
     return instances.execute(workspace, instance, f"sudo {command}", timeout=120).strip()
 
 
+def assert_sound(workspace: Workspace, instance: Instance) -> None:
+    """An instance on bare metal: booted without a complaint, as its config drive told, at home."""
+    assert in_instance(workspace, instance, "systemctl is-system-running --wait") == "running"
+    cycles = "journalctl --boot --quiet --grep='ordering cycle' || true"
+    assert in_instance(workspace, instance, cycles) == ""
+    status = json.loads(in_instance(workspace, instance, "cat /run/cloud-init/status.json"))["v1"]
+    for stage in ("init-local", "init", "modules-final"):
+        assert status[stage]["finished"], stage
+        assert not status[stage]["errors"], stage
+    root = in_instance(workspace, instance, "df --output=size -B1 / | tail -n 1")
+    disk = in_instance(workspace, instance, "lsblk --bytes --nodeps --noheadings -o SIZE /dev/vda")
+    assert int(root) > 0.8 * int(disk)
+    assert len(in_instance(workspace, instance, "cat /etc/machine-id")) == 32
+    hosts = in_instance(workspace, instance, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
+    assert "ED25519" in hosts
+
+
 def internal_address(workspace: Workspace, instance: Instance) -> str:
     """Return the instance's address on the VLAN, as its own metadata have it."""
     command = (
@@ -108,7 +126,7 @@ def test_its_port_is_active_and_answers(cloud: Any, metal: Instance) -> None:
 
 def test_it_runs_from_its_own_disk(state: Workspace, metal: Instance) -> None:
     assert in_instance(state, metal, "findmnt -n -o SOURCE /") == "/dev/vda1"
-    assert in_instance(state, metal, "systemctl is-system-running --wait") == "running"
+    assert_sound(state, metal)
 
 
 def test_it_reaches_the_vlan_by_a_tagged_interface(
@@ -192,6 +210,6 @@ def test_a_partition_image_is_deployed_on_a_used_node(
     (instance,) = instances.of_cloud(cloud, METAL)
     (node,) = cloud.baremetal.nodes(instance_id=instance.id, details=True)
     assert node.instance_info["image_type"] == "partition"
-    assert in_instance(state, instance, "systemctl is-system-running --wait") == "running"
     # The first partition is the config drive's, which of a whole disk is the last.
     assert in_instance(state, instance, "findmnt -n -o SOURCE /") == "/dev/vda2"
+    assert_sound(state, instance)

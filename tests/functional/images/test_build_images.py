@@ -169,7 +169,7 @@ def test_manifest_and_package_lists_agree(tiny: Path, builds: Builds) -> None:
     assert digest.split()[0] == record["sha256"]
     beside = json.loads((builds.output / record["packages"]).read_text())
     inside = json.loads(debugfs(tiny, "cat /usr/share/altostratus/packages.json"))
-    assert beside == inside
+    assert beside == {"image": "t-tiny-lxc", **inside}
     names = {package["name"] for package in beside["packages"]}
     assert {"netcat-openbsd", "systemd", "python3"} <= names
     assert not any(name.startswith("linux-image") for name in names)
@@ -219,7 +219,7 @@ def small_disk(path: Path, size: str) -> Iterator[Path]:
 
 
 def test_full_cache_is_a_clear_error(tiny: Path, builds: Builds) -> None:
-    with small_disk(builds.directory / "small", "40M") as small:
+    with small_disk(builds.directory / "small", "12M") as small:
         output = str(builds.directory / "other")
         code, _, err = builds.run("tiny", "-o", output, ALTOSTRATUS_CACHE=str(small))
         assert code == 1

@@ -123,7 +123,7 @@ def test_it_boots_to_the_agent(ramdisk: Path, scratch: Path) -> None:
     with disk.open("wb") as stream:
         stream.truncate(6 * 1024 * MIB)
     machine = ["qemu-system-x86_64", "-accel", "tcg,tb-size=96", "-machine", "pc", "-m", "1024"]
-    machine += ["-cpu", "Nehalem", "-smp", "2", "-display", "none", "-no-reboot"]
+    machine += ["-cpu", "qemu64", "-smp", "2", "-display", "none", "-no-reboot"]
     machine += ["-kernel", ramdisk / "deploy-ramdisk.vmlinuz"]
     machine += ["-initrd", ramdisk / "deploy-ramdisk.initramfs", "-append", COMMAND_LINE]
     machine += ["-drive", f"file={disk},format=raw,if=virtio", "-serial", f"file:{console}"]

@@ -31,6 +31,17 @@ def test_what_is_stored_is_found_by_its_key(cache: Cache, tmp_path: Path) -> Non
     assert not (tmp_path / "made.raw").exists()
 
 
+def test_an_image_is_found_whatever_its_name(cache: Cache, tmp_path: Path) -> None:
+    stored = cache.store(IMAGES, recipe(a="1"), made(tmp_path), {})
+    other = Recipe("another-db-lxc", "bookworm", (), {}, {}, (), {"a": "1"})
+    assert cache.find(IMAGES, other) == stored
+    own = cache.store(IMAGES, other, made(tmp_path), {})
+    assert cache.find(IMAGES, other) == own
+    assert cache.find(IMAGES, recipe(a="1")) == stored
+    own.path.unlink()
+    assert cache.find(IMAGES, other) == stored
+
+
 def test_a_file_that_was_written_to_is_not_used(cache: Cache, tmp_path: Path) -> None:
     entry = cache.store(IMAGES, recipe(a="1"), made(tmp_path), {})
     entry.path.chmod(0o644)
