@@ -9,7 +9,6 @@
 set -eu -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-stages=(lint types unit functional)
 profile='test'
 case ${1:-} in
     -h | --help)
@@ -17,7 +16,6 @@ case ${1:-} in
         exit 0
         ;;
     --unit)
-        stages=(lint types unit)
         profile=unit
         shift
         ;;
@@ -34,12 +32,29 @@ esac
 tools/bootstrap.sh "$profile"
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
-for stage in "${stages[@]}"; do
-    echo "== $stage"
+
+# stage NAME [PYTEST-ARGUMENT...]: one stage, and how long it took.
+stage() {
+    echo "== $1"
     SECONDS=0
-    case $stage in
-        lint | types) tools/check.sh "$stage" ;;
-        *) tools/check.sh "$stage" "$@" ;;
-    esac
-    echo "== $stage: passed in $SECONDS s"
-done
+    tools/check.sh "$@" || return
+    echo "== $1: passed in $SECONDS s"
+}
+
+# What looks at the text takes one processor at a time, and stands beside the unit tests: in a process group of its own.
+log=$(mktemp)
+set -m
+(stage lint && stage types) > "$log" 2>&1 &
+looking=$!
+set +m
+trap 'kill -- "-$looking" 2> /dev/null || :; rm -f "$log"' EXIT
+failed=0
+stage unit "$@" || failed=1
+wait "$looking" || failed=1
+trap - EXIT
+cat "$log"
+rm -f "$log"
+[ "$failed" = 0 ]
+if [ "$profile" != unit ]; then
+    stage functional "$@"
+fi
