@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagebuild import datafiles
+from imagebuild import cache, datafiles
 
 BUILD_IMAGES = Path(sys.executable).with_name("build-images")
 ELEMENTS = {
@@ -108,6 +108,10 @@ def builds(scratch: Path) -> Builds:
         for name in ELEMENTS
     ]
     (directory / "images.yaml").write_text(yaml.safe_dump({"images": images}))
+    # Of the same elements, whose digests are all that the cache looks at.
+    layers = cache.default_root() / cache.LAYERS
+    if layers.exists():
+        shutil.copytree(layers, directory / "cache" / cache.LAYERS)
     return Builds(directory, temporary())
 
 

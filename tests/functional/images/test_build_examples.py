@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The images of every example, which the tests of whole clouds then have in the cache."""
+"""The images of every example, before others: the tests of whole clouds then have them cached."""
 
 import json
 import subprocess
