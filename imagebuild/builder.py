@@ -4,6 +4,7 @@
 import concurrent.futures
 import contextlib
 import datetime
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,10 +219,11 @@ def _in_parallel(
     tasks: Sequence[tuple[str, Callable[[], dict[str, Any]]]], job: Job, jobs: int
 ) -> list[dict[str, Any]]:
     """Run the tasks in threads; their results in order, or one error that names all failures."""
-    submitted = threading.Event()
+    # An interruption in the middle of it does no harm, as it would to threading's locks.
+    gate: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def started(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        submitted.wait()
+        gate.get()
         _check_stopping(job)
         return task()
 
@@ -230,11 +232,15 @@ def _in_parallel(
         try:
             # No task runs before all are known: an interruption must find every one of them.
             futures += [pool.submit(started, task) for _, task in tasks]
-            submitted.set()
-            concurrent.futures.wait(futures)
+            for _ in tasks:
+                gate.put(None)
+            # A signal that comes just before a wait without end would not end it.
+            while concurrent.futures.wait(futures, PATIENCE).not_done:
+                pass
         except BaseException:
             job.stopping.set()
-            submitted.set()
+            for _ in tasks:
+                gate.put(None)
             pool.shutdown(wait=False, cancel_futures=True)
             # A command may have been about to start when we looked.
             while concurrent.futures.wait(futures, PATIENCE).not_done:
