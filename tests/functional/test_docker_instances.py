@@ -46,7 +46,7 @@ def until(what: str, condition: Callable[[], Any], seconds: float = PATIENCE) ->
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.5)
+        time.sleep(1)
     return found
 
 
