@@ -18,7 +18,7 @@ from imagebuild import files, workdir
 # Where diskimage-builder's element dpkg (root.d/50-shared-apt-cache) looks below DIB_IMAGE_CACHE.
 ARCHIVES = Path("apt/debian")
 
-# Wheels on their way to DIRECTORY/WHAT-KEY, see extra-data.d of wheelhouse and os-config-agents.
+# Wheels on their way to DIRECTORY/WHAT-KEY, see the element wheelhouse.
 _PARTIAL = re.compile(r"-[0-9a-f]{16}\.\w{6}")
 
 

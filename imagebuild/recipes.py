@@ -20,7 +20,7 @@ from imagebuild.hypervisors import HYPERVISORS
 from imagebuild.images import Image
 
 # Raise when the code of this package makes something else of the same inputs.
-FORMAT = "1"
+FORMAT = "2"
 OPERATING_SYSTEM = "debian-minimal"
 RELEASES = ("bookworm", "trixie")
 """Releases of that system whose Python the elements know, for which they fetch wheels."""

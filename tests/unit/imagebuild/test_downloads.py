@@ -36,7 +36,7 @@ def test_pool_keeps_the_youngest_version_of_each_architecture(tmp_path: Path) ->
 
 def test_half_done_wheels_of_the_dead_are_swept(tmp_path: Path) -> None:
     key = "0123456789abcdef"
-    names = (f"wheelhouse/ipa-3.11-x86_64-{key}", f"os-config-agents/3.11-x86_64-{key}")
+    names = (f"wheelhouse/ipa-3.11-x86_64-{key}", f"wheelhouse/pip-3.13-x86_64-{key}")
     done, partial = [], []
     with download_slot(tmp_path) as one, download_slot(tmp_path) as two:
         for slot in (one, two):
