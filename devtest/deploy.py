@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ TIMEOUT = 1800.0
 SERVER = "OS::Nova::Server"
 DEPLOYMENT = "OS::Heat::StructuredDeployment"
 LOG_LINES = 20
+# Seconds without news until the user reads what is waited for: emulated machines take minutes.
+SILENCE = 60.0
 # Later ones win: the resource registry, and all parameters (``devtest.heatenv``).
 ENVIRONMENTS = ("environment.yaml", "heat-env.json")
 
@@ -49,9 +52,16 @@ def deploy(
     request = stacks.compose(directory / f"{cloud}.yaml", environments)
     heat = stacks.client(undercloud)
     before = stacks.apply(heat, cloud, request, timeout)
+    started = heard = time.monotonic()
     try:
         for batch in stacks.follow(heat, cloud, before or "", timeout):
-            _tell(undercloud, heat, progress, batch)
+            now = time.monotonic()
+            if _tell(undercloud, heat, progress, batch):
+                heard = now
+            elif now - heard > SILENCE:
+                heard = now
+                waiting = "; ".join(awaited(undercloud, heat, cloud)) or "Heat"
+                progress.note(f"after {now - started:.0f} s: {waiting}")
             for event in batch:
                 if event.failed:
                     raise explain(undercloud, heat, cloud, event)
@@ -69,17 +79,38 @@ def _members(undercloud: Connection, heat: Any) -> dict[str, Member]:
     return found
 
 
-def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[stacks.Event]) -> None:
-    """Print which instances came up and which were configured."""
+def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[stacks.Event]) -> bool:
+    """Print which instances came up and which were configured; return whether any."""
     done = [event for event in batch if event.status.endswith("_COMPLETE") and event.physical_id]
     if not done:
-        return
+        return False
     members = _members(undercloud, heat)
     words = {SERVER: "boots", DEPLOYMENT: "is configured"}
-    for event in done:
-        member = members.get(event.physical_id)
-        if member:
-            progress.note(f"{member.instance.name} {words[member.kind]}")
+    news = [members[event.physical_id] for event in done if event.physical_id in members]
+    for member in news:
+        progress.note(f"{member.instance.name} {words[member.kind]}")
+    return bool(news)
+
+
+def _unfinished(undercloud: Connection, heat: Any, cloud: str) -> list[Member]:
+    """Return the servers and deployments of the stack that Heat is still at, ordered by name."""
+    members = _members(undercloud, heat)
+    found = [
+        members[resource.physical_resource_id]
+        for resource in stacks.resources(heat, cloud)
+        if resource.resource_status.endswith("_IN_PROGRESS")
+        and resource.physical_resource_id in members
+    ]
+    return sorted(found, key=lambda member: member.instance.name)
+
+
+def awaited(undercloud: Connection, heat: Any, cloud: str) -> list[str]:
+    """Say what the stack waits for: ``web-0 is being made``, ``db-0 has not reported yet``."""
+    words = {SERVER: "is being made", DEPLOYMENT: "has not reported yet"}
+    return [
+        f"{member.instance.name} {words[member.kind]}"
+        for member in _unfinished(undercloud, heat, cloud)
+    ]
 
 
 def explain(undercloud: Connection, heat: Any, cloud: str, event: stacks.Event) -> AltostratusError:
@@ -107,17 +138,9 @@ def explain(undercloud: Connection, heat: Any, cloud: str, event: stacks.Event) 
 
 def _late(undercloud: Connection, heat: Any, cloud: str, timeout: float) -> AltostratusError:
     """Return the error that tells which instances have not answered, with their last messages."""
-    waiting = [
-        resource.physical_resource_id
-        for resource in stacks.resources(heat, cloud)
-        if resource.resource_status.endswith("_IN_PROGRESS")
-    ]
-    members = _members(undercloud, heat)
-    late = {
-        members[each].instance.name: members[each].instance for each in waiting if each in members
-    }
+    late = {each.instance.name: each.instance for each in _unfinished(undercloud, heat, cloud)}
     lines = [f"the stack {cloud} is not complete after {timeout:.0f} s"]
-    for name, instance in sorted(late.items()):
+    for name, instance in late.items():
         lines.append(f"{name} has not reported; the end of its console:")
         lines.append(instances.console(undercloud, instance, LOG_LINES).rstrip())
     return AltostratusError("\n".join(lines), "devtest logs NAME shows an instance's journal")

@@ -177,7 +177,7 @@ def events(heat: Any, name: str, after: str) -> list[Event]:
 
 
 def follow(heat: Any, name: str, after: str, timeout: float) -> Iterator[list[Event]]:
-    """Yield new events as they come, until the stack is complete.
+    """Yield what is new every POLL seconds (nothing: an empty list), until the stack is complete.
 
     Ends normally when it is complete; raises AltostratusError when it has failed or after
     ``timeout`` seconds. The caller may stop earlier, at a failure that it sees in the events.
@@ -189,7 +189,7 @@ def follow(heat: Any, name: str, after: str, timeout: float) -> Iterator[list[Ev
         batch = events(heat, name, after)
         if batch:
             after = batch[-1].id
-            yield batch
+        yield batch
         if stack.stack_status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             return
         if stack.stack_status.endswith("_FAILED"):

@@ -162,6 +162,34 @@ def test_a_failure_names_the_instance(
     assert deploy.explain(nova, heat, "overcloud", found).message == message
 
 
+def test_a_long_silence_is_broken_by_what_is_awaited(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the server is still made or has not reported, and no word of what is done."""
+    heat = FakeHeat("CREATE_IN_PROGRESS", [], [])
+    listed = [
+        SimpleNamespace(physical_resource_id="s1", resource_status="CREATE_COMPLETE"),
+        SimpleNamespace(physical_resource_id="d1", resource_status="CREATE_IN_PROGRESS"),
+        SimpleNamespace(physical_resource_id="", resource_status="CREATE_IN_PROGRESS"),
+    ]
+    news = [stacks.Event("e1", "server", "CREATE_COMPLETE", "", "s1")]
+    monkeypatch.setattr("devtest.instances.list_instances", lambda _: [instance()])
+    monkeypatch.setattr(stacks, "compose", lambda *_: REQUEST)
+    monkeypatch.setattr(stacks, "client", lambda _: heat)
+    monkeypatch.setattr(stacks, "resources", lambda *_: listed)
+    monkeypatch.setattr(stacks, "follow", lambda *_: iter([[], news, []]))
+    moments = iter([0.0, 61.0, 100.0, 161.0])
+    clock = SimpleNamespace(monotonic=lambda: next(moments))
+    monkeypatch.setattr(deploy, "time", clock)
+    nova: Any = None
+    deploy.deploy(workspace, nova, "overcloud", Progress())
+    assert capfd.readouterr().err.splitlines() == [
+        "after 61 s: database-0 has not reported yet",
+        "database-0 boots",
+        "after 161 s: database-0 has not reported yet",
+    ]
+
+
 def deployed(workspace: Workspace, *members: Instance) -> verify.Deployed:
     nova: Any = None
     kinds = {each.name: "lxc" for each in members}
