@@ -22,8 +22,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import snapshot
 
+LAST_LINES = 20
 OVERCLOUD = "overcloud"
 """The default example's name."""
+
+
+def pytest_exception_interact(
+    node: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport
+) -> None:
+    """Tell at once what failed, in a few lines: all of it comes at the end, maybe in an hour."""
+    terminal = node.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and call.excinfo is not None:
+        terminal.ensure_newline()
+        terminal.write_line(f"{report.when} of {report.nodeid}: {call.excinfo.exconly()}")
+        for line in report.capstderr.splitlines()[-LAST_LINES:]:
+            terminal.write_line(f"    {line}")
 
 
 @pytest.fixture(scope="session", autouse=True)
