@@ -81,7 +81,7 @@ def _members(undercloud: Connection, heat: Any) -> dict[str, Member]:
 
 def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[stacks.Event]) -> bool:
     """Print which instances came up and which were configured; return whether any."""
-    done = [event for event in batch if event.status.endswith("_COMPLETE") and event.physical_id]
+    done = [event for event in batch if event.done]
     if not done:
         return False
     members = _members(undercloud, heat)

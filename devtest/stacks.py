@@ -27,6 +27,8 @@ POLL = 2.0
 # Reasons of failures that are none.
 RETRIED = "Worker went down"
 OVERTAKEN = re.compile(r"(.*: )?Stack \w+ cancelled")
+# The reason of an update that is none yet (heat.common.exception.UpdateReplace).
+REPLACED = "requires replacement"
 # A stack carries the digest of its input in a tag: an unchanged one is not updated.
 TAG = "altostratus-"
 
@@ -50,6 +52,15 @@ class Event:
         """
         no_failure = self.reason.startswith(RETRIED) or OVERTAKEN.match(self.reason)
         return self.status.endswith("_FAILED") and not no_failure
+
+    @property
+    def done(self) -> bool:
+        """Whether the resource is now as the template wants it.
+
+        Heat calls the update complete of a resource that it has yet to replace.
+        """
+        ready = self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        return ready and REPLACED not in self.reason
 
     def begins_update_of(self, stack: str) -> bool:
         """Whether the whole ``stack`` began an update; its own events bear its name."""

@@ -122,6 +122,20 @@ def test_an_update_that_was_left_is_followed_from_its_beginning(
     assert (found, heat.calls) == ((after, []) if after else (events[-1].id, ["update"]))
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "done"),
+    [
+        ("CREATE_COMPLETE", "state changed", True),
+        ("UPDATE_COMPLETE", "state changed", True),
+        ("UPDATE_COMPLETE", "The Resource server requires replacement.", False),
+        ("DELETE_COMPLETE", "state changed", False),
+        ("CREATE_IN_PROGRESS", "state changed", False),
+    ],
+)
+def test_what_is_replaced_is_not_done(status: str, reason: str, done: bool) -> None:
+    assert stacks.Event("e1", "server", status, reason, "s1").done == done
+
+
 def test_following_ends_with_the_stack() -> None:
     heat = FakeHeat("CREATE_COMPLETE", [], [event(1, "CREATE_COMPLETE")])
     batches = list(stacks.follow(heat, "overcloud", "", timeout=60))
