@@ -4,12 +4,13 @@
 
     .venv/bin/python benchmarks/hypervisors.py [--type TYPE]… [--json FILE]
 
-Needs an undercloud that runs (``devtest undercloud start``) and carries the types. For each type:
-the image is built with an empty cache (cold), anew on the cached base layer with the packages at
-hand (build), and again unchanged; it is loaded; the instance is deployed by Heat twice, first with
-an image that the node has never seen, then with the image cached; then deleted. Seconds count from
-the request to Heat. Memory is what the undercloud's node takes more (PSS) when the instance is
-configured, and that of the type's nova-compute with its helpers. Prints a table and charts.
+Needs an undercloud that runs (``devtest build``, ``devtest undercloud start``) and carries the
+types. For each type: the image is built with an empty cache (cold), anew on the cached base layer
+with the packages at hand (build), and again unchanged; it is loaded; the instance is deployed by
+Heat twice, first with an image that the node has never seen, then with the image cached; then
+deleted. Seconds count from the request to Heat. Memory is what the undercloud's node takes more
+(PSS) when the instance is configured, and that of the type's nova-compute with its helpers. Prints
+a table and charts.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import contextlib
 import datetime
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -29,14 +31,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import yaml
 
-from devtest import deploy, stacks, undercloud
+from devtest import clouds, deploy, stacks, undercloud
 from devtest.chain import RAMDISK, Chain, tool
 from devtest.container import memory
 from devtest.report import table
 from devtest.workspace import Workspace, find
 from generator import cloudfile, contracts
 from imagebuild import datafiles
-from imagebuild.console import Progress
+from imagebuild.console import CommandParser, Progress, run_command
 from imagebuild.hypervisors import HYPERVISORS
 
 MIB = 1024**2
@@ -123,18 +125,21 @@ def measure(workspace: Workspace, hypervisor: str, directory: Path) -> Row:
 
 
 def build(row: Row, listed: Path, images: Path) -> None:
-    """Record how long the image takes: from the base layer, unchanged, and from nothing."""
-    command: list[str | Path] = ["-c", listed, "-o", images]
-    # The base layer is there then.
-    tool("imagebuild.build", command)
-    with row.timed("build"):
-        tool("imagebuild.build", [*command, "--force"])
-    with row.timed("again"):
-        tool("imagebuild.build", command)
-    # On the same file system, where the image is a link as ever.
-    with tempfile.TemporaryDirectory(dir=images.parent) as empty, row.timed("cold"):
-        command = ["-c", listed, "-o", f"{empty}/images"]
-        tool("imagebuild.build", command, {"ALTOSTRATUS_CACHE": f"{empty}/cache"})
+    """Record how long the image takes: from nothing, on the base layer, and unchanged."""
+    # On the file system of the others, where the image is a link as ever.
+    with tempfile.TemporaryDirectory(dir=images.parent) as empty:
+        cache, built = Path(empty, "cache"), Path(empty, "images")
+        command: list[str | Path] = ["-c", listed, "-o", built]
+        environment = {"ALTOSTRATUS_CACHE": str(cache)}
+        with row.timed("cold"):
+            tool("imagebuild.build", command, environment)
+        for directory in (cache / "images", built):
+            shutil.rmtree(directory)
+        with row.timed("build"):
+            tool("imagebuild.build", command, environment)
+        with row.timed("again"):
+            tool("imagebuild.build", command, environment)
+    tool("imagebuild.build", ["-c", listed, "-o", images])
     row.image = sum(path.stat().st_blocks * 512 for path in image_files(images)) / MIB
 
 
@@ -167,13 +172,11 @@ def show(rows: Sequence[Row]) -> None:
     print(f"\nload {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors")
 
 
-def main() -> int:
+def compare(args: argparse.Namespace) -> None:
     """Measure the types that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--type", action="append", choices=list(HYPERVISORS), dest="types")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
     workspace = find()
+    # Not after minutes of building.
+    clouds.connect(workspace, undercloud.CLOUD).authorize()
     rows = []
     with tempfile.TemporaryDirectory() as directory:
         for hypervisor in args.types or HYPERVISORS:
@@ -181,7 +184,14 @@ def main() -> int:
             if args.json:
                 args.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     show(rows)
-    return 0
+
+
+def main() -> int:
+    """Run the command."""
+    parser = CommandParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--type", action="append", choices=list(HYPERVISORS), dest="types")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    return run_command(compare, parser, None)
 
 
 if __name__ == "__main__":
