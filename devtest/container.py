@@ -208,6 +208,8 @@ def _clean_machine(spec: Spec) -> None:
     init = pid(spec)
     own = processes.recorded(spec.supervisor_pid)
     victims = {entry for entry in (own, init) if entry}
+    # Nobody can tell whose they were when their files and those who mounted them are gone.
+    mounted = loops.mounted([each for each in (init, *cgroups.members(spec.cgroups)) if each])
     # Those in our cgroups are killed until none is left: a fork may slip through one round. A
     # supervisor that has only begun has neither written its pid nor made a cgroup.
     for _ in range(50):
@@ -220,6 +222,7 @@ def _clean_machine(spec: Spec) -> None:
             processes.wait_gone(victim, 5.0)
         victims = set()
     loops.detach(spec.state / "data")
+    loops.detach_orphaned(mounted)
     hostnet.down(spec.name, spec.network)
     _remove_cgroups(spec)
     owner.release(spec.name, spec.state)

@@ -64,6 +64,10 @@ def test_destroy_where_the_state_was_removed_by_hand(
 ) -> None:
     assert devtest("build").returncode == 0
     assert devtest("undercloud", "start").returncode == 0
+    # As Nova mounts the disk of an lxc instance.
+    disk = "cd /var/lib/nova-lxc && truncate --size=8M disk && mkfs.ext4 -q disk"
+    mount = "mount $(losetup --find --show disk) /mnt"
+    assert devtest("undercloud", "enter", "sh", "-c", f"{disk} && {mount}").returncode == 0
     shutil.rmtree(state.state)
     assert devtest("destroy").returncode == 0
     nothing_left(before, state)
