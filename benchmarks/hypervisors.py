@@ -89,6 +89,8 @@ def run_deployment(steps: Chain, row: Row, prefix: str) -> None:
     """Deploy the cloud of ``steps`` and record when its server was active and configured."""
     node = undercloud.current(steps.workspace)
     before = memory(node, instances=True)
+    # A daemon that syncs an image would wait for what builds and uploads have left to write.
+    os.sync()
     request = time.time()
     steps.deploy()
     heat = stacks.client(steps.connect())
