@@ -18,7 +18,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devtest import container, hostnet, instances, spec, undercloud
+from devtest import container, hostnet, instances, prepare, spec, undercloud
 from devtest.instances import Instance
 from devtest.spec import Network, Spec
 from devtest.workspace import APPLICATION, Workspace
@@ -195,10 +195,8 @@ def await_registered(connection: Connection, node: Node) -> None:
 
 
 def _missing(connection: Connection, node: Node) -> list[str]:
-    listed = connection.compute.hypervisors(details=True)
-    hosts = {each.service_details["host"] for each in listed if each.state == "up"}
     agents = [each for each in connection.network.agents(host=node.agent_host) if each.is_alive]
-    missing = sorted(set(node.compute_hosts) - hosts)
+    missing = sorted(set(node.compute_hosts) - prepare.compute_hosts(connection))
     return missing + ([] if agents else [f"the layer 2 agent of {node.agent_host}"])
 
 

@@ -32,6 +32,13 @@ def lift_quotas(undercloud: Connection) -> None:
     undercloud.set_network_quotas(project, **dict.fromkeys(NETWORK_LIMITS, UNLIMITED))
 
 
+def compute_hosts(undercloud: Connection) -> set[str]:
+    """Return the hosts that Nova can place servers on: mapped to a cell, their nova-compute up."""
+    answer = undercloud.compute.get("/os-hypervisors/detail", microversion=HYPERVISORS_VERSION)
+    listed = answer.json()["hypervisors"] if answer.ok else []
+    return {each["service"]["host"] for each in listed if each["state"] == "up"}
+
+
 def await_hypervisors(undercloud: Connection, kinds: Collection[str]) -> None:
     """Wait until servers can be placed on a host of each hypervisor type (``<node>-<type>``).
 
@@ -40,9 +47,7 @@ def await_hypervisors(undercloud: Connection, kinds: Collection[str]) -> None:
     """
     deadline = time.monotonic() + HYPERVISOR_TIMEOUT
     while True:
-        answer = undercloud.compute.get("/os-hypervisors/detail", microversion=HYPERVISORS_VERSION)
-        listed = answer.json()["hypervisors"] if answer.ok else []
-        hosts = [each["service"]["host"] for each in listed if each["state"] == "up"]
+        hosts = compute_hosts(undercloud)
         missing = [kind for kind in kinds if not any(host.endswith(f"-{kind}") for host in hosts)]
         if not missing:
             return

@@ -3,6 +3,8 @@
 
 Ports come first, so that every address is known before the first server boots; then one software
 configuration for each role; then one nested stack for each instance (``templates/server-*.yaml``).
+All wait for one resource: Heat pauses for a second after each that waits for none, before it begins
+the next (``Stack.converge_stack``), which would be a second for each network of each role.
 Counts, images and flavors are parameters: scaling and upgrades are stack updates.
 """
 
@@ -17,12 +19,16 @@ from generator.resolve import Plan, url
 
 # The newest version that Heat of Zed knows; ``if`` without an else began with it.
 VERSION = "2021-04-16"
+# No role makes a resource of this name: theirs begin with a capital.
+START = "start"
 
 
 def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
     """Return the root template of ``plan`` for ``generator.emit``."""
     cloud = plan.cloud
-    resources: dict[str, Any] = {}
+    start = {"type": "OS::Heat::Value", "properties": {"value": cloud.name}}
+    comment = "Heat begins with what waits for nothing, a second apart: everything waits for this."
+    resources: dict[str, Any] = {START: Block(start, comment)}
     for role in cloud.roles.values():
         resources |= _role(plan, role)
     return {
@@ -62,7 +68,7 @@ def flavor(cloud: Cloud, role: Role) -> str:
 
 def resources_count(cloud: Cloud) -> int:
     """Return how many resources the stack has with all nested ones, which Heat limits."""
-    count = 0
+    count = 1
     for role in cloud.roles.values():
         # The configuration; a group, its members, and in each of them a server and a deployment.
         count += 2 + 3 * role.count
@@ -128,11 +134,17 @@ def _role(plan: Plan, role: Role) -> dict[str, Any]:
             },
         }
     )
+    resources = {name: _after_start(each) for name, each in resources.items()}
     resources[role.title] = Block(ports.group(role, _instance(plan, role, values), _type(role)))
     first = next(iter(resources))
     line = f"{role.name}: {', '.join(role.services)}"
     resources[first] = Block(resources[first].value, line)
     return resources
+
+
+def _after_start(resource: Block) -> Block:
+    definition = resource.value
+    return Block({"type": definition["type"], "depends_on": START, **definition})
 
 
 def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:

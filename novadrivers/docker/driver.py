@@ -16,8 +16,8 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import excutils
 
-from novadrivers import metadata
-from novadrivers.docker import compat, containers, files, inventory, ports, specs, vifs
+from novadrivers import metadata, vifevents
+from novadrivers.docker import containers, files, inventory, specs, vifs
 from novadrivers.docker.errors import NoContainer, UnusableImage
 from novadrivers.docker.failures import plugging, translated
 from novadrivers.docker.host import DockerHost
@@ -251,20 +251,6 @@ class DockerDriver(DockerHost):
 
     def _plug_and_wait(self, instance: Any, network_info: Any) -> None:
         """Plug the ports and wait until Neutron says that they work."""
-        timeout = CONF.vif_plugging_timeout
-        expected = ports.awaited(network_info or ()) if timeout else []
-        try:
-            # The third argument is called deadline until 2025.2, timeout since then.
-            with self.virtapi.wait_for_instance_event(
-                instance, expected, timeout, self._plugging_failed
-            ):
-                self._plug(instance, network_info)
-        except compat.event_timeouts() as error:
-            LOG.warning("Neutron did not plug %s within %s s", expected, timeout, instance=instance)
-            if CONF.vif_plugging_is_fatal:
-                raise exception.VirtualInterfaceCreateException() from error
-
-    @staticmethod
-    def _plugging_failed(event_name: str, instance: Any) -> None:
-        if CONF.vif_plugging_is_fatal:
-            raise exception.VirtualInterfaceCreateException()
+        events = vifevents.expected(network_info or ())
+        with vifevents.awaited(self.virtapi, instance, events):
+            self._plug(instance, network_info)

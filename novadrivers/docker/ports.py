@@ -52,11 +52,3 @@ def name_servers(vifs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         for server in subnet.get("dns") or ()
     ]
     return tuple(dict.fromkeys(found))
-
-
-def awaited(vifs: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return Neutron's events that say that ports work; those that work already send none.
-
-    The rule is that of Nova's libvirt driver (LibvirtDriver._get_neutron_events).
-    """
-    return [("network-vif-plugged", vif["id"]) for vif in vifs if vif.get("active", True) is False]

@@ -119,6 +119,12 @@ def fault(connection: Connection, server: str) -> str:
     return str(found["message"])
 
 
+def answers(address: str) -> bool:
+    """Say whether an address of a provider network answers this machine."""
+    ping = ["ping", "-c", "1", "-W", "1", address]
+    return subprocess.run(ping, capture_output=True).returncode == 0
+
+
 def gone(connection: Connection, ids: Sequence[str], seconds: float) -> None:
     """Wait until Nova knows the servers no more; say of those that stay why."""
 

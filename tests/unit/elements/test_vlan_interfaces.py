@@ -63,15 +63,16 @@ def test_files(instance: Any) -> None:
         name.removeprefix(PREFIX): text.removeprefix(header) for name, text in files.items()
     } == {
         "vlan201.netdev": "[NetDev]\nName=vlan201\nKind=vlan\nMTUBytes=1400\n\n[VLAN]\nId=201\n",
-        "vlan201.network": "[Match]\nName=vlan201\n\n[Network]\nIPv6AcceptRA=no\n"
-        "Address=172.16.3.7/23\n",
+        "vlan201.network": "[Match]\nName=vlan201\n\n[Network]\n"
+        "LinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress=172.16.3.7/23\n",
         "vlan202.netdev": "[NetDev]\nName=vlan202\nKind=vlan\n\n[VLAN]\nId=202\n",
-        "vlan202.network": "[Match]\nName=vlan202\n\n[Network]\nIPv6AcceptRA=no\n"
-        "Address=172.16.4.7/24\nDNS=172.16.4.2\n"
+        "vlan202.network": "[Match]\nName=vlan202\n\n[Network]\n"
+        "LinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress=172.16.4.7/24\nDNS=172.16.4.2\n"
         "\n[Route]\nDestination=10.0.0.0/8\nGateway=172.16.4.3\nMetric=200\n"
         "\n[Route]\nDestination=0.0.0.0/0\nGateway=172.16.4.1\nMetric=200\n",
         "ctlplane.network": "[Match]\nMACAddress=52:54:00:00:00:01\nType=ether\n\n[Network]\n"
-        "DHCP=ipv4\nIPv6AcceptRA=no\nVLAN=vlan201\nVLAN=vlan202\n\n[DHCPv4]\nClientIdentifier=mac\n"
+        "DHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nVLAN=vlan201\nVLAN=vlan202\n"
+        "\n[DHCPv4]\nClientIdentifier=mac\n"
         "RouteMetric=100\nUseDomains=no\nUseHostname=no\nUseMTU=yes\n",
     }
 

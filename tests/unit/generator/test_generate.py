@@ -242,8 +242,9 @@ def test_large_stacks_are_announced(tmp_path: Path, caplog: pytest.LogCaptureFix
         text = text.replace(old, new)
     cloud.write_text(text)
     assert generate.generate(cloud, tmp_path / "out")
-    # 4 configurations and groups, 8 groups of ports, 233 instances of 3 resources and 2 ports.
-    assert f"warning: the stack has {16 + 233 * 5} resources" in caplog.text
+    # The start, 4 configurations and groups, 8 groups of ports; 233 instances of 3 resources and
+    # 2 ports.
+    assert f"warning: the stack has {17 + 233 * 5} resources" in caplog.text
     assert "\nhint: raise it in heat.conf" in caplog.text
 
 

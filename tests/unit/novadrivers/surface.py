@@ -36,6 +36,7 @@ CHANGED = {
         "__init__",
         "_build_device_metadata",
         "_create_configdrive",
+        "_create_guest_with_network",
         "_destroy",
         "_get_guest_config",
         "_handle_conn_event",
@@ -48,7 +49,7 @@ CHANGED = {
         "update_provider_tree",
     ),
     ("nova.virt.libvirt.config", "LibvirtConfigObject"): ("_text_node",),
-    ("nova.virt.libvirt.vif", "LibvirtGenericVIFDriver"): ("get_config", "plug"),
+    ("nova.virt.libvirt.vif", "LibvirtGenericVIFDriver"): ("get_config", "get_vif_devname", "plug"),
 }
 """Methods of Nova's other classes that novadrivers replaces or extends."""
 

@@ -85,6 +85,10 @@ def test_what_is_changed_of_nova_is_as_it_was(release: Any) -> None:
     # lxc.py does it instead.
     assert libvirt["_create_configdrive"][:3] == ["context", "instance", "injection_info"]
     assert libvirt["_build_device_metadata"] == ["context", "instance"]
+    # lxc.py waits where it does not, and passes on the rest.
+    create = libvirt["_create_guest_with_network"]
+    assert create[:4] == ["context", "xml", "instance", "network_info"]
+    assert {"power_on=", "vifs_already_plugged="} < set(create[5:])
     text = changed["nova.virt.libvirt.config.LibvirtConfigObject"]["_text_node"]
     assert text[:2] == ["node_name", "value"]
     ironic = changed["nova.virt.ironic.driver.IronicDriver"]
@@ -93,6 +97,7 @@ def test_what_is_changed_of_nova_is_as_it_was(release: Any) -> None:
     assert ironic["ironic_connection"] == []
     vif = changed["nova.virt.libvirt.vif.LibvirtGenericVIFDriver"]
     assert vif["get_config"][:2] == vif["plug"] == ["instance", "vif"]
+    assert vif["get_vif_devname"] == ["vif"]
 
 
 def test_parameters_are_read_with_their_defaults() -> None:

@@ -166,10 +166,8 @@ def test_agents_name_of_the_device_wins() -> None:
     assert ports.device({**VIF, "devname": "tapother"}) == "tapother"
 
 
-def test_name_servers_once_each_and_awaited_events() -> None:
+def test_name_servers_once_each() -> None:
     assert ports.name_servers([VIF, VIF]) == ("192.0.2.2",)
-    active = {**VIF, "active": True}
-    assert ports.awaited([VIF, active]) == [("network-vif-plugged", VIF["id"])]
 
 
 def test_commands_of_a_port() -> None:

@@ -25,6 +25,8 @@ PREFIX = "60-vlan-interfaces-"
 # Seconds.
 TIMEOUT = 60
 HEADER = "# Written by vlan-interfaces from the metadata.\n"
+# As instance-base has it.
+NO_IPV6 = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
 
 
 class Failure(Exception):
@@ -80,7 +82,7 @@ def network(vlan):
     """Return the file that gives the interface of ``vlan`` its address and its routes."""
     lines = [f"Address={vlan['address']}/{vlan['prefix_length']}"]
     lines += [f"DNS={server}" for server in vlan.get("dns", ())]
-    text = f"{HEADER}[Match]\nName={vlan_name(vlan)}\n\n[Network]\nIPv6AcceptRA=no\n"
+    text = f"{HEADER}[Match]\nName={vlan_name(vlan)}\n\n[Network]\n{NO_IPV6}"
     text += "".join(f"{line}\n" for line in lines)
     routes = [(route["destination"], route["nexthop"]) for route in vlan.get("routes", ())]
     if "gateway" in vlan:
@@ -95,7 +97,7 @@ def carrying(link, vlans):
     """Return the file of the interface that carries ``vlans``: DHCP, as instance-base has it."""
     # The tagged interfaces have the same MAC.
     text = f"{HEADER}[Match]\nMACAddress={link['address']}\nType=ether\n\n[Network]\nDHCP=ipv4\n"
-    text += "IPv6AcceptRA=no\n" + "".join(f"VLAN={vlan_name(vlan)}\n" for vlan in vlans)
+    text += NO_IPV6 + "".join(f"VLAN={vlan_name(vlan)}\n" for vlan in vlans)
     return text + (
         "\n[DHCPv4]\nClientIdentifier=mac\nRouteMetric=100\nUseDomains=no\nUseHostname=no\n"
         "UseMTU=yes\n"

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server of type lxc has its network when it begins to use it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import guests
+import pytest
+from conftest import devtest
+
+from devtest.workspace import Workspace
+
+AGENT = "neutron-openvswitch-agent"
+
+
+def signal(name: str) -> None:
+    """Send a signal to the layer 2 agent and its helpers."""
+    done = devtest("undercloud", "enter", "systemctl", "kill", f"--signal={name}", AGENT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def stopped(undercloud: Workspace) -> Iterator[None]:
+    """The layer 2 agent does not notice ports for now."""
+    signal("SIGSTOP")
+    yield
+    signal("SIGCONT")
+
+
+def is_up(device: str) -> bool | None:
+    """Say whether a network device of the undercloud is up; None where it is not there."""
+    show = ("ip", "-json", "link", "show", "dev", device)
+    done = devtest("undercloud", "enter", *show)
+    return "UP" in json.loads(done.stdout)[0]["flags"] if done.returncode == 0 else None
+
+
+def test_it_has_no_carrier_until_neutron_has_connected_it(
+    undercloud: Workspace, stopped: None, scratch: Path
+) -> None:
+    connection = guests.connect(undercloud)
+    image = guests.load(undercloud, "lxc", scratch)
+    (server,) = guests.boot(connection, "early", image)
+    (port,) = guests.until("no port", 30, lambda: list(connection.network.ports(device_id=server)))
+    device = f"tap{port.id[:11]}"
+    guests.until("no device without carrier", 60, lambda: is_up(device) is False)
+    assert connection.compute.get_server(server).status == "BUILD"
+
+    signal("SIGCONT")
+    (settled,) = guests.settled(connection, [server], 60)
+    assert settled.status == "ACTIVE"
+    assert is_up(device)
+    address = settled.addresses[guests.NETWORK][0]["addr"]
+    guests.until(f"{address} does not answer", 30, lambda: guests.answers(address))
+    guests.delete(connection, [server])
