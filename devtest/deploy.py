@@ -60,7 +60,7 @@ def deploy(
                 heard = now
             elif now - heard > SILENCE:
                 heard = now
-                waiting = "; ".join(awaited(undercloud, heat, cloud)) or "Heat"
+                waiting = "; ".join(_awaited(undercloud, heat, cloud)) or "Heat"
                 progress.note(f"after {now - started:.0f} s: {waiting}")
             for event in batch:
                 if event.failed:
@@ -104,7 +104,7 @@ def _unfinished(undercloud: Connection, heat: Any, cloud: str) -> list[Member]:
     return sorted(found, key=lambda member: member.instance.name)
 
 
-def awaited(undercloud: Connection, heat: Any, cloud: str) -> list[str]:
+def _awaited(undercloud: Connection, heat: Any, cloud: str) -> list[str]:
     """Say what the stack waits for: ``web-0 is being made``, ``db-0 has not reported yet``."""
     words = {SERVER: "is being made", DEPLOYMENT: "has not reported yet"}
     return [

@@ -21,7 +21,7 @@ from imagebuild.process import run
 
 # Seconds for the kernel to free a device whose last user has ended.
 TIMEOUT = 10.0
-DELETED = " (deleted)"
+_DELETED = " (deleted)"
 """How the kernel marks the path of a file that has no name any more."""
 # proc_pid_mountinfo(5): after the hyphen come the type and the source.
 _SOURCE = re.compile(r" - \S+ (/dev/loop\d+) ")
@@ -65,12 +65,12 @@ def mounted(pids: Collection[int]) -> set[str]:
     return found
 
 
-def orphaned(candidates: Collection[str]) -> list[str]:
+def _orphaned(candidates: Collection[str]) -> list[str]:
     """Return those of the devices ``candidates`` whose backing file was deleted."""
     return [
         device["name"]
         for device in (_listed() if candidates else [])
-        if device["name"] in candidates and str(device.get("back-file")).endswith(DELETED)
+        if device["name"] in candidates and str(device.get("back-file")).endswith(_DELETED)
     ]
 
 
@@ -86,7 +86,7 @@ def detach(directory: Path) -> None:
 
 def detach_orphaned(candidates: Collection[str]) -> None:
     """Free those of the devices ``candidates`` whose file was deleted; as ``detach`` otherwise."""
-    _free(lambda: orphaned(candidates), "of deleted files")
+    _free(lambda: _orphaned(candidates), "of deleted files")
 
 
 def _free(left: Callable[[], list[str]], which: str) -> None:

@@ -7,6 +7,9 @@ os-vif (3.x for Linux bridges) and the docker SDK:
     PYTHONPATH=. unshare -n python3 tests/functional/novadrivers/life.py
         --url unix:///run/docker.sock --archive IMAGE.tar --work DIRECTORY [--ovs CONNECTION]
 
+Where that Python lives in a root directory of its own, enter it with pivot_root: under chroot alone
+`docker exec` sees the machine's /proc.
+
 The archive's image must have systemd, with ShowStatus=no as element target-container has it (under
 podman nobody reads the console), and iproute2. What a cloud would give is made here: the
 instance, Glance's file, Neutron's port on a Linux bridge (with --ovs on br-test, an Open vSwitch
