@@ -91,8 +91,8 @@ def settle() -> None:
     """Bring the disk to rest: what builds have left to write, and what they have deleted.
 
     ext4 without a journal passes over each inode that was deleted in the last minutes, as long as
-    it finds it in the cache (recently_deleted in fs/ext4/ialloc.c): after the build of an image,
-    unpacking the same number of files takes five times as long.
+    it finds it in the cache (recently_deleted in fs/ext4/ialloc.c): unpacking an image right after
+    the build of one takes four times as long.
     """
     os.sync()
     DROP_CACHES.write_text("1")
