@@ -21,8 +21,14 @@ def signal(name: str) -> None:
 
 
 @pytest.fixture
-def stopped(undercloud: Workspace) -> Iterator[None]:
-    """The layer 2 agent does not notice ports for now."""
+def image(undercloud: Workspace, scratch: Path) -> str:
+    """The id of an image of a tiny guest."""
+    return guests.load(undercloud, "lxc", scratch)
+
+
+@pytest.fixture
+def stopped(image: str) -> Iterator[None]:
+    """The layer 2 agent does not notice ports for now; in a minute Neutron would notice that."""
     signal("SIGSTOP")
     yield
     signal("SIGCONT")
@@ -36,10 +42,9 @@ def is_up(device: str) -> bool | None:
 
 
 def test_it_has_no_carrier_until_neutron_has_connected_it(
-    undercloud: Workspace, stopped: None, scratch: Path
+    undercloud: Workspace, image: str, stopped: None
 ) -> None:
     connection = guests.connect(undercloud)
-    image = guests.load(undercloud, "lxc", scratch)
     (server,) = guests.boot(connection, "early", image)
     (port,) = guests.until("no port", 30, lambda: list(connection.network.ports(device_id=server)))
     device = f"tap{port.id[:11]}"
