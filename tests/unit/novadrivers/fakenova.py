@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of Nova and os-vif as ``failures`` and ``vifs`` of the docker driver import."""
+"""As much of Nova and os-vif as the modules import that know them and are tested without."""
 
 import importlib.util
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import novadrivers.docker
+import novadrivers
 
 
 class NovaException(Exception):
@@ -27,6 +27,7 @@ EXCEPTIONS = (
     "HypervisorUnavailable",
     "InstanceNotFound",
     "InvalidInput",
+    "VirtualInterfaceCreateException",
     "VirtualInterfacePlugException",
 )
 EXCEPTION = {
@@ -36,7 +37,7 @@ EXCEPTION = {
 
 
 def load(monkeypatch: Any, name: str, contents: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return ``novadrivers.docker.<name>`` with modules that have ``contents``, by name."""
+    """Return ``novadrivers.<name>`` with modules that have ``contents``, by name."""
     all_contents: dict[str, Mapping[str, Any]] = {
         "nova": {},
         "nova.exception": EXCEPTION,
@@ -51,8 +52,8 @@ def load(monkeypatch: Any, name: str, contents: Mapping[str, Mapping[str, Any]])
         if parent in made:
             setattr(made[parent], leaf, module)
         monkeypatch.setitem(sys.modules, each, module)
-    path = Path(novadrivers.docker.__file__).with_name(f"{name}.py")
-    spec: Any = importlib.util.spec_from_file_location(f"loaded_{name}", path)
+    path = Path(novadrivers.__file__).parent / f"{name.replace('.', '/')}.py"
+    spec: Any = importlib.util.spec_from_file_location(f"loaded.{name}", path)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded

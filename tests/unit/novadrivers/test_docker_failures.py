@@ -31,7 +31,7 @@ ERRORS = [
 
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> Any:
-    return fakenova.load(monkeypatch, "failures", {})
+    return fakenova.load(monkeypatch, "docker.failures", {})
 
 
 def fail(error: Exception) -> None:

@@ -62,7 +62,7 @@ def vifs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Any:
             "unplug": machine.step("os_vif.unplug"),
         },
     }
-    return fakenova.load(monkeypatch, "vifs", contents)
+    return fakenova.load(monkeypatch, "docker.vifs", contents)
 
 
 def test_port_is_plugged(vifs: Any, machine: Machine) -> None:
