@@ -92,7 +92,8 @@ def _inline(value: Any, room: int) -> str | None:
     else:
         return scalar(value)
     text = flow(value)
-    return text if len(text) <= room else None
+    # An empty one has no lines of its own: after a long key, too, it is on the key's.
+    return text if not value or len(text) <= room else None
 
 
 def _lines(value: Any, indent: int) -> Iterator[str]:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -47,6 +48,12 @@ def test_what_is_written_is_read_back(tree: dict[str, object]) -> None:
     report = Report()
     assert (parse(text.encode(), "x", report).plain() or {}) == tree
     assert not report.problems
+
+
+@pytest.mark.parametrize("empty", [[], {}])
+def test_an_empty_collection_after_a_long_key_is_no_null(empty: object) -> None:
+    tree = {"k" * emit.WIDTH: empty, "list": [{"k" * emit.WIDTH: empty}]}
+    assert yaml.safe_load(emit.document(tree, "header")) == tree
 
 
 def test_numbers_and_truth_are_told_apart() -> None:
