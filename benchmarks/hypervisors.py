@@ -189,12 +189,12 @@ def compare(args: argparse.Namespace) -> None:
     rows = [Row(hypervisor) for hypervisor in args.types or HYPERVISORS]
     with tempfile.TemporaryDirectory() as directory:
         steps = [prepare(workspace, row, Path(directory)) for row in rows]
-        print(f"wait {REST} s for the disk to be at rest", file=sys.stderr)
+        Progress().note(f"wait {REST} s for the disk to be at rest")
         time.sleep(REST)
         for each, row in zip(steps, rows, strict=True):
             measure(each, row)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+            if args.json:
+                args.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     show(rows)
 
 
