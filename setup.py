@@ -2,7 +2,7 @@
 """Shim over pyproject.toml: adds the trees that are not Python to the wheel.
 
 Elements, templates and examples are installed below ``share/altostratus`` of
-the environment's prefix, where ``imagebuild.datafiles`` finds them.
+the environment's prefix, where ``altostratus.datafiles`` finds them.
 """
 
 from pathlib import Path

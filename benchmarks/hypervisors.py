@@ -31,15 +31,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import yaml
 
-from devtest import clouds, deploy, stacks, undercloud
-from devtest.chain import RAMDISK, Chain, tool
+from altostratus import datafiles
+from altostratus.console import CommandParser, Progress, run_command
+from altostratus.hypervisors import HYPERVISORS
+from devtest import clouds, undercloud
+from devtest.cloud import deploy, stacks
+from devtest.cloud.chain import RAMDISK, Chain, tool
 from devtest.container import memory
 from devtest.report import table
 from devtest.workspace import Workspace, find
 from generator import cloudfile, contracts
-from imagebuild import datafiles
-from imagebuild.console import CommandParser, Progress, run_command
-from imagebuild.hypervisors import HYPERVISORS
 
 MIB = 1024**2
 BAR = 50

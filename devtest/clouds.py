@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from altostratus.errors import AltostratusError
+from altostratus.files import write_text
 from devtest.workspace import Workspace
-from imagebuild.errors import AltostratusError
-from imagebuild.files import write_text
 
 if TYPE_CHECKING:
     from openstack.connection import Connection

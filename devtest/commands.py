@@ -8,27 +8,18 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from devtest import (
-    chain,
-    clouds,
-    container,
-    doctor,
-    heatenv,
-    instances,
-    loops,
-    nodes,
-    overview,
-    processes,
-    undercloud,
-)
-from devtest.chain import Chain
+from altostratus import datafiles, files
+from altostratus.console import Progress
+from altostratus.errors import AltostratusError, InputError
+from altostratus.process import CommandError
+from devtest import clouds, container, doctor, overview, undercloud
+from devtest.cloud import chain, heatenv
+from devtest.cloud.chain import Chain
+from devtest.container import loops, processes
+from devtest.container.spec import Spec
 from devtest.report import Report, table
-from devtest.spec import Spec
+from devtest.undercloud import instances, nodes
 from devtest.workspace import Workspace, find
-from imagebuild import datafiles, files
-from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError, InputError
-from imagebuild.process import CommandError
 
 NODE = undercloud.NODE
 # Seconds.

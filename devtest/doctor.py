@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtest import cgroups, container, hostnet, owner, processes, undercloud
-from devtest.spec import Spec
+from altostratus.files import regular, write_json
+from altostratus.process import CommandError, run
+from devtest import container, undercloud
+from devtest.container import cgroups, hostnet, owner, processes
+from devtest.container.spec import Spec
 from devtest.workspace import Workspace
-from imagebuild.files import regular, write_json
-from imagebuild.process import CommandError, run
 
 GIB = 1024**3
 # Measured with the default example, see docs/performance.md, and rounded up.
@@ -190,13 +191,13 @@ def _scratch(state: Path) -> Iterator[Path]:
 
 
 def _try_cgroups(state: Path) -> None:
-    """Mount every hierarchy as ``devtest.cgroups`` does when it removes what is not there."""
+    """Mount every hierarchy as ``container.cgroups`` does when it removes what is not there."""
     with _scratch(state) as top:
         record = top / "record.json"
         rows = [[entry.controllers, "/altostratus-doctor"] for entry in cgroups.hierarchies()]
         write_json(record, rows)
         private = ["unshare", "--mount", "--propagation", "private"]
-        run([*private, sys.executable, "-m", "devtest.cgroups", top, record])
+        run([*private, sys.executable, "-m", "devtest.container.cgroups", top, record])
 
 
 def _try_overlay(state: Path) -> None:

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imagebuild.console import CommandParser, run_command
-from imagebuild.errors import AltostratusError
-from imagebuild.hypervisors import HYPERVISORS
+from altostratus.console import CommandParser, run_command
+from altostratus.errors import AltostratusError
+from altostratus.hypervisors import HYPERVISORS
 
 # Packages whose exceptions mean that a service refused or could not be reached.
 _CLIENTS = ("keystoneauth1", "openstack", "heatclient", "requests")

@@ -5,12 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from devtest import clouds, container, instances, nodes, stacks, undercloud
+from altostratus import datafiles
+from devtest import clouds, container, undercloud
+from devtest.cloud import stacks
+from devtest.container.spec import Spec
 from devtest.report import table
-from devtest.spec import Spec
+from devtest.undercloud import instances, nodes
 from devtest.workspace import Workspace
 from generator import contracts
-from imagebuild import datafiles
 
 MIB = 1024**2
 # In every instance, of no service.

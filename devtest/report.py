@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imagebuild.files import write_json
+from altostratus.files import write_json
 
 
 @dataclass

@@ -29,12 +29,12 @@ class Workspace:
 
     @property
     def container(self) -> Path:
-        """State of the undercloud's system container, see ``devtest.spec``."""
+        """State of the undercloud's system container, see ``devtest.container.spec``."""
         return self.state / "container"
 
     @property
     def nodes(self) -> Path:
-        """State of further nodes' system containers, one directory each, see ``devtest.nodes``."""
+        """State of further nodes' system containers, one directory each (``undercloud.nodes``)."""
         return self.state / "nodes"
 
     @property

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagebuild.console import CommandParser, run_command
-from imagebuild.errors import AltostratusError, InputError
-from imagebuild.hypervisors import HYPERVISORS
+from altostratus.console import CommandParser, run_command
+from altostratus.errors import AltostratusError, InputError
+from altostratus.hypervisors import HYPERVISORS
 
 # Imported where they are used: --help must not wait for them.
 if TYPE_CHECKING:
-    from generator.cloud import Cloud
-    from generator.contract import Contracts
-    from generator.output import File
-    from generator.resolve import Plan
+    from generator.cloudfile.model import Cloud
+    from generator.contracts.model import Contracts
+    from generator.output.render import File
+    from generator.plan.resolve import Plan
 
 # heat/common/config.py: max_resources_per_stack, max_template_size.
 HEAT_RESOURCES = 1000
@@ -44,16 +44,16 @@ def generate(
     default beside ``out`` in the directory of its name. With ``hypervisor`` all roles are of that
     type. Raises InvalidInputError, before anything is written, if the file is wrong.
     """
-    from generator import outdir
+    from generator.output import directory
 
-    return outdir.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
+    return directory.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
 
 
 def images(cloud_file: Path, hypervisor: str | None = None) -> str:
     """Return the text of ``images.yaml`` for the cloud of ``cloud_file``; nothing is written."""
-    from generator import output
+    from generator.output import render
 
-    return output.images(_load(cloud_file, hypervisor)[0])
+    return render.images(_load(cloud_file, hypervisor)[0])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,11 +105,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from generator import outdir
+    from generator.output import directory
 
     out = args.output
     files = _files(args.cloud, out, args.joined_secrets, args.hypervisor)
-    if stale := outdir.stale(files, out):
+    if stale := directory.stale(files, out):
         names = ", ".join(str(path.relative_to(out)) for path in stale)
         raise AltostratusError(
             f"{out} is stale: {names}", f"run generate-stacks {args.cloud} -o {out}"
@@ -118,8 +118,9 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _load(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
-    from generator import cloudfile, contracts, document
-    from imagebuild.datafiles import elements_path
+    from altostratus.datafiles import elements_path
+    from altostratus.yamlfile import document
+    from generator import cloudfile, contracts
 
     document.require(cloud_file, "name a cloud file; examples/ has some")
     known = contracts.load(elements_path())
@@ -129,15 +130,16 @@ def _load(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]"
 def _files(
     cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
 ) -> "dict[str, File]":
-    from generator import output, plancheck, secretstore
-    from generator.resolve import resolve
-    from imagebuild.datafiles import templates_path
+    from altostratus.datafiles import templates_path
+    from generator.output import render, secretstore
+    from generator.plan import check_plan
+    from generator.plan.resolve import resolve
 
     cloud, known = _load(cloud_file, hypervisor)
     plan = resolve(cloud, known)
-    plancheck.check(plan)
-    secrets = secretstore.load(out / output.SECRETS) | _inherited(plan, out, joined_secrets)
-    files = output.files(plan, known, templates_path(), secrets)
+    check_plan.check(plan)
+    secrets = secretstore.load(out / render.SECRETS) | _inherited(plan, out, joined_secrets)
+    files = render.files(plan, known, templates_path(), secrets)
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(cloud, files)
@@ -146,12 +148,12 @@ def _files(
 
 def _inherited(plan: "Plan", out: Path, given: Path | None) -> dict[str, str]:
     """Return the secrets, by Heat parameter, that belong to the cloud that this one joins."""
-    from generator import output, secretstore
-    from generator.cloud import camel_case
+    from generator.cloudfile.model import camel_case
+    from generator.output import render, secretstore
 
     if plan.cloud.joined is None or not plan.inherited:
         return {}
-    path = given or out.absolute().parent / plan.cloud.joined.name / output.SECRETS
+    path = given or out.absolute().parent / plan.cloud.joined.name / render.SECRETS
     known = secretstore.load(path)
     wanted = {camel_case(name) for name in plan.inherited}
     if missing := sorted(wanted - known.keys()):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagebuild.console import CommandParser, Progress, run_command
-from imagebuild.errors import AltostratusError, InputError
-from imagebuild.hypervisors import HYPERVISORS
+from altostratus.console import CommandParser, Progress, run_command
+from altostratus.errors import AltostratusError, InputError
+from altostratus.hypervisors import HYPERVISORS
 
 # Imported where they are used: --help must not wait for them.
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def _images_of(cloud: Path | None) -> list["Image"]:
 
     A process of its own: this package is below the generator and does not import it.
     """
-    from imagebuild import datafiles, images, process
+    from altostratus import datafiles, process
+    from imagebuild import images
 
     file = cloud or datafiles.examples_path() / DEFAULT_CLOUD
     command = [sys.executable, "-m", "generator.generate", str(file), "--images"]

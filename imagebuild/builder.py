@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagebuild import dib, downloads, files, formats, manifest, packages, process, workdir
+from altostratus import files, process
+from altostratus.console import Progress
+from altostratus.errors import AltostratusError
+from altostratus.hypervisors import HYPERVISORS
+from imagebuild import dib, downloads, formats, manifest, packages, workdir
 from imagebuild.cache import IMAGES, LAYERS, Cache, Entry
-from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
-from imagebuild.hypervisors import HYPERVISORS
 from imagebuild.images import Image
 from imagebuild.plan import Action, Step
 from imagebuild.recipes import Recipe

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from imagebuild import files
+from altostratus import files
 from imagebuild.recipes import Recipe
 
 LAYERS = "layers"

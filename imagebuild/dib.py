@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild import datafiles, process
-from imagebuild.errors import AltostratusError
+from altostratus import datafiles, process
+from altostratus.errors import AltostratusError
 from imagebuild.recipes import Recipe
 
 # Hooks of elements in the layer below that every layer on top needs as well.

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagebuild import files, workdir
+from altostratus import files
+from imagebuild import workdir
 
 # Where diskimage-builder's element dpkg (root.d/50-shared-apt-cache) looks below DIB_IMAGE_CACHE.
 ARCHIVES = Path("apt/debian")

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from imagebuild import datafiles
-from imagebuild.errors import InputError
+from altostratus import datafiles
+from altostratus.errors import InputError
 
 EVERY_LAYER = frozenset(
     {

@@ -21,8 +21,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from imagebuild.errors import InputError
-from imagebuild.hypervisors import HYPERVISORS
+from altostratus.errors import InputError
+from altostratus.hypervisors import HYPERVISORS
 
 # Also file names and arguments of programs: nothing that starts with a dash or leaves a directory.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imagebuild.console import CommandParser, Progress, run_command
-from imagebuild.errors import InputError
-from imagebuild.hypervisors import HYPERVISORS, HypervisorType
+from altostratus.console import CommandParser, Progress, run_command
+from altostratus.errors import InputError
+from altostratus.hypervisors import HYPERVISORS, HypervisorType
 
 # Glance's disk formats by file name extension, for files that build-images does not know.
 DISK_FORMATS = {
@@ -70,8 +70,8 @@ def _add_properties(parser: argparse.ArgumentParser) -> None:
 
 def _main(args: argparse.Namespace) -> int:
     _check(args)
-    from imagebuild import upload
-    from imagebuild.glance import Glance
+    from imagebuild.glance import upload
+    from imagebuild.glance.store import Glance
     from imagebuild.manifest import read_manifest
 
     extra = _properties(args.property)
@@ -118,9 +118,9 @@ def _properties(options: Sequence[str]) -> dict[str, str]:
 
 
 def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> Any:
-    from imagebuild import contents
     from imagebuild.cache import unchanged
-    from imagebuild.upload import Upload
+    from imagebuild.formats import recognise
+    from imagebuild.glance.upload import Upload
 
     record = _known(path)
     if not path.is_file():
@@ -130,7 +130,7 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
     if kind:
         _check_extra(kind, properties, extra)
     properties |= extra
-    contents.check(path, kind, properties)
+    recognise.check(path, kind, properties)
     disk_format = kind.disk_format if kind else _disk_format(path)
     # A kernel or ramdisk is its own container.
     other = disk_format if disk_format in BOOT_FORMATS.values() else "bare"
@@ -153,7 +153,7 @@ def _check_extra(
     kind: HypervisorType, properties: Mapping[str, str], extra: Mapping[str, str]
 ) -> None:
     """Raise InputError for a ``--property`` that is the type's own, with another value."""
-    from imagebuild.upload import MANAGED
+    from imagebuild.glance.upload import MANAGED
 
     for name in sorted(MANAGED & extra.keys()):
         if extra[name] != properties.get(name):
@@ -166,7 +166,7 @@ def _check_extra(
 
 def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]) -> Any:
     from imagebuild.cache import unchanged
-    from imagebuild.upload import Upload
+    from imagebuild.glance.upload import Upload
 
     path = directory / known["file"]
     if not unchanged(path, known):
@@ -202,7 +202,7 @@ def _disk_format(path: Path) -> str:
 def _write_environment(path: Path, records: Sequence[Mapping[str, Any]], ids: list[str]) -> None:
     import yaml
 
-    from imagebuild.files import write_text
+    from altostratus.files import write_text
 
     pairs = zip(records, ids, strict=True)
     parameters = {r["parameter"]: found for r, found in pairs if r.get("parameter")}

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from imagebuild import files
+from altostratus import files
+from altostratus.errors import InputError
+from altostratus.hypervisors import HYPERVISORS
 from imagebuild.cache import Entry
-from imagebuild.errors import InputError
-from imagebuild.hypervisors import HYPERVISORS
 from imagebuild.images import Image
 
 FILE = "manifest.json"

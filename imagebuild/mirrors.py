@@ -5,7 +5,7 @@ diskimage-builder's defaults are the public ones; it does not derive the securit
 main one (element debian-minimal, environment.d/10-debian-minimal.bash).
 """
 
-from imagebuild import process
+from altostratus import process
 
 # apt's "Label" of an archive → variable of diskimage-builder that takes its URI.
 _VARIABLES = {

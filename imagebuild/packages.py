@@ -5,7 +5,7 @@ import email.parser
 from pathlib import Path
 from typing import Any
 
-from imagebuild import process
+from altostratus import process
 
 INSIDE = Path("usr/share/altostratus/packages.json")
 """Where the list is in the image."""

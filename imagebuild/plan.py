@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from altostratus.errors import InputError
 from imagebuild import elements, manifest, recipes
 from imagebuild.cache import IMAGES, LAYERS, Cache, all_unchanged
-from imagebuild.errors import InputError
 from imagebuild.images import Image
 from imagebuild.recipes import Recipe
 

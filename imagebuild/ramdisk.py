@@ -14,19 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagebuild import (
-    builder,
-    elements,
-    files,
-    formats,
-    manifest,
-    packages,
-    process,
-    recipes,
-)
+from altostratus import files, process
+from altostratus.errors import AltostratusError
+from imagebuild import builder, elements, formats, manifest, packages, recipes
 from imagebuild.builder import Job
 from imagebuild.cache import IMAGES, Cache, Entry, unchanged
-from imagebuild.errors import AltostratusError
 from imagebuild.plan import Action, Step, base_step, reasons
 from imagebuild.recipes import Recipe
 

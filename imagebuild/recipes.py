@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from altostratus.hypervisors import HYPERVISORS
 from imagebuild import elements
-from imagebuild.hypervisors import HYPERVISORS
 from imagebuild.images import Image
 
 # Raise when the code of this package makes something else of the same inputs.

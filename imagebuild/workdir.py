@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from imagebuild import files, process
+from altostratus import files, process
 
 OWNER = "owner"
 

@@ -9,7 +9,7 @@ both.
 import sys
 from pathlib import Path
 
-from novadrivers import presence
+from novadrivers.shared import service_state
 
 DIRECTORY = Path(__file__).resolve().parent / "virt"
 """Modules that Nova sees as ``nova.virt.<name>``: each only names a driver of this package."""
@@ -32,7 +32,7 @@ def main() -> int:
     from nova.cmd import compute
 
     extend_nova()
-    presence.announce(compute.service.Service)
+    service_state.announce(compute.service.Service)
     return compute.main() or 0
 
 

@@ -3,8 +3,8 @@
 
 from nova.virt import fake
 
-from novadrivers import agent
+from novadrivers.shared import network_agent
 
 
-class FakeDriver(agent.SharedAgent, fake.FakeDriver):
+class FakeDriver(network_agent.SharedAgent, fake.FakeDriver):
     """Instances that are only a record, their ports bound to ``[sharedagent] agent_host``."""

@@ -16,13 +16,13 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import excutils
 
-from novadrivers import metadata, vifevents
 from novadrivers.docker import containers, files, inventory, specs, vifs
 from novadrivers.docker.errors import NoContainer, UnusableImage
 from novadrivers.docker.failures import plugging, translated
 from novadrivers.docker.host import DockerHost
 from novadrivers.docker.snapshots import exported
-from novadrivers.patience import patient
+from novadrivers.shared import config_drive, vif_events
+from novadrivers.shared.retry import patient
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class DockerDriver(DockerHost):
         try:
             image_id = self._image(context, instance, image_meta)
             spec = specs.spec(CONF, instance, image_meta, network_info)
-            metadata.write(
+            config_drive.write(
                 spec.config_drive, instance, injected_files, admin_password, network_info
             )
             self._containers.create(spec, image_id)
@@ -251,6 +251,6 @@ class DockerDriver(DockerHost):
 
     def _plug_and_wait(self, instance: Any, network_info: Any) -> None:
         """Plug the ports and wait until Neutron says that they work."""
-        events = vifevents.expected(network_info or ())
-        with vifevents.awaited(self.virtapi, instance, events):
+        events = vif_events.expected(network_info or ())
+        with vif_events.awaited(self.virtapi, instance, events):
             self._plug(instance, network_info)

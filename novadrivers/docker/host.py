@@ -14,13 +14,13 @@ from nova.virt import event as virtevent
 from oslo_concurrency import processutils
 from oslo_log import log as logging
 
-from novadrivers import agent, interrupted
 from novadrivers.docker import compat, conf, containers, engine, inventory, specs
 from novadrivers.docker.events import Change, Watcher
 from novadrivers.docker.failures import translated
 from novadrivers.docker.images import ImageCache
 from novadrivers.docker.refusals import Refusals
-from novadrivers.patience import patient
+from novadrivers.shared import interrupted_builds, network_agent
+from novadrivers.shared.retry import patient
 
 CONF = nova.conf.CONF
 conf.register_options(CONF)
@@ -34,7 +34,7 @@ LIFECYCLE = {
 }
 
 
-class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
+class DockerHost(network_agent.SharedAgent, Refusals, driver.ComputeDriver):
     """A node with a docker daemon, as Nova's resource tracker and periodic tasks see it."""
 
     def __init__(self, virtapi: Any) -> None:
@@ -68,7 +68,9 @@ class DockerHost(agent.SharedAgent, Refusals, driver.ComputeDriver):
         if not found.live_restore:
             LOG.warning("dockerd runs without --live-restore: its instances restart when it does")
         context = nova_context.get_admin_context()
-        interrupted.end(self, objects.InstanceList.get_by_host(context, host), self.power_off)
+        interrupted_builds.end(
+            self, objects.InstanceList.get_by_host(context, host), self.power_off
+        )
         self._watcher.start()
 
     def cleanup_host(self, host: str) -> None:

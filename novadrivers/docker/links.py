@@ -12,8 +12,8 @@ import socket
 
 from oslo_concurrency import processutils
 
-from novadrivers import privsep
 from novadrivers.docker import commands
+from novadrivers.shared import privsep
 
 DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from devtest import clouds, instances, workspace
+from devtest import clouds, workspace
+from devtest.undercloud import instances
 from devtest.workspace import Workspace
 from imagebuild import mirrors
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import tiny
 
-from devtest import chain, clouds
+from altostratus import datafiles
+from altostratus.hypervisors import HYPERVISORS
+from devtest import clouds
+from devtest.cloud import chain
 from devtest.workspace import Workspace
-from imagebuild import datafiles
-from imagebuild.hypervisors import HYPERVISORS
 
 if TYPE_CHECKING:
     from openstack.connection import Connection

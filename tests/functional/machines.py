@@ -72,7 +72,7 @@ def register(path: Path, *nodes: dict[str, Any]) -> list[str]:
     It makes available again what Ironic failed to clean, too.
     """
     path.write_text(json.dumps({"nodes": nodes}))
-    command = [sys.executable, "-m", "generator.nodes", "-n", path]
+    command = [sys.executable, "-m", "setupcloud.nodes", "-n", path]
     environment = {**os.environ, "OS_CLOUD": "undercloud"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.splitlines()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devtest import container, loops, undercloud
+from devtest import container, undercloud
+from devtest.container import loops
 from devtest.workspace import Workspace
 
 if TYPE_CHECKING:

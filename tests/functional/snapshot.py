@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from devtest import processes
+from devtest.container import processes
 
 # Where programs of ours could write besides the places that they are given.
 FILES = ("/tmp", "/var/tmp", "/run", "/run/netns", "/etc", "/var/lib", "/var/cache", "/var/log")

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 import snapshot
 
-from devtest import container, loops, processes
-from devtest.spec import Network, Spec
-from imagebuild.errors import AltostratusError
+from altostratus.errors import AltostratusError
+from devtest import container
+from devtest.container import loops, processes
+from devtest.container.spec import Network, Spec
 
 NETWORK = Network("as-test", "10.77.7.1/30", "10.77.7.2/30", ("192.168.77.0/24",))
 
@@ -118,7 +119,7 @@ def start_and_kill(spec: Spec, delay: float) -> None:
     """Start the container from a process that gets SIGKILL after ``delay`` seconds."""
     code = (
         "import sys; from pathlib import Path; from devtest import container; "
-        "from devtest.spec import load; container.start(load(Path(sys.argv[1])))"
+        "from devtest.container.spec import load; container.start(load(Path(sys.argv[1])))"
     )
     path = spec.save()
     starter = subprocess.Popen([sys.executable, "-c", code, path], start_new_session=True)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import OVERCLOUD, devtest, identities, openstack
 
-from devtest import clouds, deploy, instances, stacks
+from altostratus import datafiles
+from devtest import clouds
+from devtest.cloud import deploy, stacks
+from devtest.undercloud import instances
 from devtest.workspace import Workspace
-from imagebuild import datafiles
 
 
 def changed(path: Path, old: str, new: str) -> Path:

@@ -20,11 +20,13 @@ from typing import Any
 import pytest
 from conftest import devtest
 
-from devtest import clouds, container, instances, stacks
+from altostratus.datafiles import examples_path
+from devtest import clouds, container
 from devtest import undercloud as node
+from devtest.cloud import stacks
+from devtest.undercloud import instances
 from devtest.workspace import Workspace
 from imagebuild import recipes
-from imagebuild.datafiles import examples_path
 
 CLOUD = "docker-life"
 ROLES = """

@@ -17,11 +17,13 @@ import pytest
 import yaml
 from conftest import devtest
 
-from devtest import clouds, container, instances, stacks, undercloud
-from devtest.instances import Instance
+from altostratus import datafiles
+from devtest import clouds, container, undercloud
+from devtest.cloud import stacks
+from devtest.undercloud import instances
+from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
-from generator import nodes
-from imagebuild import datafiles
+from setupcloud import nodes
 
 CLOUD = "overcloud-mixed"
 EXAMPLE = datafiles.examples_path() / f"{CLOUD}.yaml"

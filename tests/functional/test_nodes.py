@@ -18,9 +18,11 @@ import snapshot
 import yaml
 from conftest import devtest, identities, openstack
 
-from devtest import container, hostnet, nodes, processes
+from altostratus import datafiles
+from devtest import container
+from devtest.container import hostnet, processes
+from devtest.undercloud import nodes
 from devtest.workspace import Workspace
-from imagebuild import datafiles
 
 NAME = "hypervisor-0"
 HOST = f"{NAME}-lxc"

@@ -14,9 +14,9 @@ import pytest
 import tiny
 from conftest import devtest
 
+from altostratus.hypervisors import HYPERVISORS
 from devtest.workspace import Workspace
 from imagebuild import load
-from imagebuild.hypervisors import HYPERVISORS
 
 NODE = "undercloud"
 BAREMETAL = "CUSTOM_BAREMETAL"

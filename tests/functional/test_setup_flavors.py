@@ -46,7 +46,7 @@ def said(folder: Path, flavor: dict[str, Any]) -> str:
     path = folder / "flavors.json"
     path.write_text(json.dumps({"flavors": [flavor]}))
     environment = {"OS_CLOUD": "undercloud", **os.environ}
-    command = [sys.executable, "-m", "generator.flavors", "-f", path]
+    command = [sys.executable, "-m", "setupcloud.flavors", "-f", path]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
 

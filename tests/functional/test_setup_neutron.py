@@ -62,7 +62,7 @@ def setup(tmp_path: Path, *networks: dict[str, Any]) -> subprocess.CompletedProc
     path = tmp_path / "networks.json"
     path.write_text(json.dumps({"networks": networks}))
     return subprocess.run(
-        [sys.executable, "-m", "generator.neutron", "-n", path],
+        [sys.executable, "-m", "setupcloud.networks", "-n", path],
         env={"OS_CLOUD": "undercloud", **os.environ},
         capture_output=True,
         text=True,

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from altostratus.hypervisors import HYPERVISORS
 from imagebuild import formats
-from imagebuild.hypervisors import HYPERVISORS
 
 INIT = """\
 #!/bin/busybox sh

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from devtest import chain
-from imagebuild import datafiles
+from altostratus import datafiles
+from devtest.cloud import chain
 
 EXAMPLES = sorted(path.stem for path in datafiles.examples_path().glob("*.yaml"))
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from imagebuild import cache, datafiles
+from altostratus import datafiles
+from imagebuild import cache
 
 BUILD_IMAGES = Path(sys.executable).with_name("build-images")
 ELEMENTS = {

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from machine import Machine
 
-from imagebuild import disk
+from imagebuild.formats import disk
 
 
 @pytest.fixture(scope="module")

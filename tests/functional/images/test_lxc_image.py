@@ -20,7 +20,7 @@ import pytest
 from infrastructure import METADATA, NODE, UNITS
 
 from devtest import container
-from devtest.spec import Network, Spec
+from devtest.container.spec import Network, Spec
 
 SEED = "/var/lib/cloud/seed/config_drive"
 SCRIPTS = "/usr/libexec/os-refresh-config/post-configure.d"

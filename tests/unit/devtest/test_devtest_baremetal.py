@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from devtest import baremetal, instances
-from imagebuild.errors import AltostratusError
+from altostratus.errors import AltostratusError
+from devtest.undercloud import baremetal, instances
 
 
 class Undercloud:

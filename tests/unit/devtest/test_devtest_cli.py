@@ -9,12 +9,13 @@ from pathlib import Path
 import keystoneauth1.exceptions
 import pytest
 
-from devtest import chain, commands, main
-from devtest.instances import Instance
+from altostratus import datafiles
+from altostratus.console import Progress
+from altostratus.errors import AltostratusError, InputError
+from devtest import commands, main
+from devtest.cloud import chain
+from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
-from imagebuild import datafiles
-from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError, InputError
 
 COMMANDS = (
     *("run", "build", "load", "deploy", "verify", "status", "ssh", "logs", "destroy", "doctor"),

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from devtest import nodes, spec
+from altostratus.datafiles import examples_path
+from altostratus.errors import AltostratusError, InputError
+from devtest.container import spec
+from devtest.undercloud import nodes
 from devtest.workspace import Workspace
 from generator import generate
-from imagebuild.datafiles import examples_path
-from imagebuild.errors import AltostratusError, InputError
 
 CLOUD = "hypervisor-node"
 

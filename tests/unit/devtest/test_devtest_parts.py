@@ -16,24 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from devtest import (
-    cgroups,
-    clouds,
-    commands,
-    container,
-    doctor,
-    instances,
-    owner,
-    processes,
-    report,
-    spec,
-    stacks,
-    undercloud,
-)
+from altostratus.console import Progress
+from altostratus.errors import AltostratusError
+from altostratus.process import CommandError
+from devtest import clouds, commands, container, doctor, report, undercloud
+from devtest.cloud import stacks
+from devtest.container import cgroups, owner, processes, spec
+from devtest.undercloud import instances
 from devtest.workspace import Workspace, find
-from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
-from imagebuild.process import CommandError
 
 MIXED = """\
 9:name=systemd:/
@@ -327,7 +317,7 @@ KERNEL = {
     "tun": ("tuntap", "tap"),
     "loop devices": ("losetup", "--find"),
     "overlay": ("overlay", "-t"),
-    "cgroups": ("devtest.cgroups", "unshare"),
+    "cgroups": ("devtest.container.cgroups", "unshare"),
 }
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from heatclient.exc import HTTPNotFound
 
-from devtest import deploy, stacks, verify
-from devtest.instances import Instance
+from altostratus.console import Progress
+from altostratus.errors import AltostratusError
+from devtest.cloud import deploy, stacks, verify
+from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
-from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError
 
 REQUEST = {"template": {"a": 1}, "environment": {}, "environment_files": [], "files": {}}
 
@@ -168,7 +168,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def test_a_failure_names_the_instance(
     physical: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devtest.instances.list_instances", lambda _: [instance()])
+    monkeypatch.setattr("devtest.undercloud.instances.list_instances", lambda _: [instance()])
     heat = FakeHeat("CREATE_IN_PROGRESS", [], [event(1, "CREATE_FAILED", physical)])
     [found] = stacks.events(heat, "overcloud", "")
     assert found.failed
@@ -187,7 +187,7 @@ def test_a_long_silence_is_broken_by_what_is_awaited(
         SimpleNamespace(physical_resource_id="", resource_status="CREATE_IN_PROGRESS"),
     ]
     news = [stacks.Event("e1", "server", "CREATE_COMPLETE", "", "s1")]
-    monkeypatch.setattr("devtest.instances.list_instances", lambda _: [instance()])
+    monkeypatch.setattr("devtest.undercloud.instances.list_instances", lambda _: [instance()])
     monkeypatch.setattr(stacks, "compose", lambda *_: REQUEST)
     monkeypatch.setattr(stacks, "client", lambda _: heat)
     monkeypatch.setattr(stacks, "resources", lambda *_: listed)
@@ -219,7 +219,7 @@ def test_placement_is_judged_by_the_type(workspace: Workspace) -> None:
 
 def test_a_failed_unit_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "running\n"
-    monkeypatch.setattr("devtest.instances.execute", lambda *_, **__: said)
+    monkeypatch.setattr("devtest.undercloud.instances.execute", lambda *_, **__: said)
     verify.running(deployed(workspace, instance()))
     said = "degraded\nmemcached.service loaded failed failed memcached daemon\n"
     with pytest.raises(AltostratusError, match=r"systemd is degraded; failed: memcached\.service"):

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from devtest import chain, commands, heatenv, main
+from altostratus.datafiles import examples_path
+from altostratus.errors import InputError
+from devtest import commands, main
+from devtest.cloud import chain, heatenv
 from devtest.workspace import Workspace
 from generator import generate
-from imagebuild.datafiles import examples_path
-from imagebuild.errors import InputError
 
 CLOUD = "overcloud"
 

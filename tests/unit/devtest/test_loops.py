@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devtest import loops, processes
+from devtest.container import loops, processes
 
 MOUNTINFO = """\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw

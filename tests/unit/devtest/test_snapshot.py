@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "functional"))
 
 import snapshot
 
-from devtest import processes
+from devtest.container import processes
 
 # What it prints says that /proc shows its arguments.
 SLEEP = (sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(1000)")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from altostratus.datafiles import elements_path
 from devtest import overview
 from generator import contracts
-from imagebuild.datafiles import elements_path
 
 ELEMENTS = elements_path()
 LOADED = contracts.load(ELEMENTS).by_name

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from generator import cloudfile, contracts, services
-from generator.contract import Contracts
-from generator.resolve import resolve
-from imagebuild.datafiles import elements_path
+from altostratus.datafiles import elements_path
+from generator import cloudfile, contracts
+from generator.cloudfile import services
+from generator.contracts.model import Contracts
+from generator.plan.resolve import resolve
 
 ELEMENTS = elements_path()
 FOLDERS = sorted(path for path in ELEMENTS.iterdir() if path.is_dir())

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from imagebuild.datafiles import elements_path
+from altostratus.datafiles import elements_path
 
 SCRIPT = "keystone/static/usr/local/lib/altostratus/keystone-setup.py"
 WISH: dict[str, Any] = {

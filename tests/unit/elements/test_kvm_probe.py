@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from imagebuild.datafiles import elements_path
+from altostratus.datafiles import elements_path
 
 ELEMENTS = elements_path()
 PROGRAM = ELEMENTS / "nova-kvm/static/usr/local/lib/altostratus/kvm-probe.py"

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import cloudfile, contracts, literals, metadata
-from generator.resolve import resolve
-from imagebuild.datafiles import elements_path
+from altostratus.datafiles import elements_path
+from generator import cloudfile, contracts
+from generator.output import literals
+from generator.plan import metadata
+from generator.plan.resolve import resolve
 from novadrivers import processes
 
 ELEMENTS = elements_path()

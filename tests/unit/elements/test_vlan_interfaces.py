@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from generator import cloudfile, contracts, literals, metadata
-from generator.resolve import resolve
-from imagebuild.datafiles import elements_path
+from altostratus.datafiles import elements_path
+from generator import cloudfile, contracts
+from generator.output import literals
+from generator.plan import metadata
+from generator.plan.resolve import resolve
 
 PROGRAM = elements_path() / "vlan-interfaces/static/usr/local/lib/altostratus/vlan-interfaces.py"
 SCRIPT = runpy.run_path(str(PROGRAM))

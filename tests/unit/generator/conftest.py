@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from generator import contracts
-from generator.contract import Contracts
+from generator.contracts.model import Contracts
 
 FIXTURES = Path(__file__).parent / "contracts"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from altostratus.datafiles import elements_path, examples_path
+from altostratus.yamlfile.problems import InvalidInputError
 from generator import cloudfile, contracts
-from generator.cloud import Cloud, Flavor
-from generator.contract import Contracts
-from generator.problems import InvalidInputError
-from imagebuild.datafiles import elements_path, examples_path
+from generator.cloudfile.model import Cloud, Flavor
+from generator.contracts.model import Contracts
 
 GOOD = """\
 name: test

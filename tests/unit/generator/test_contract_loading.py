@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from altostratus.datafiles import elements_path
+from altostratus.yamlfile.problems import InvalidInputError
 from generator import contracts
-from generator.contract import Contracts
-from generator.contractschema import GROUPS
-from generator.problems import InvalidInputError
-from imagebuild.datafiles import elements_path
+from generator.contracts.grammar import GROUPS
+from generator.contracts.model import Contracts
 
 BASE = "service: {name}\nsummary: A service\n"
 KEY = "keys:\n  {key}: {{type: string, description: x, {source}}}\n"

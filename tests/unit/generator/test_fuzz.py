@@ -9,10 +9,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator import cloudfile, contracts, output
-from generator.problems import InvalidInputError
-from generator.resolve import resolve
-from imagebuild.datafiles import templates_path
+from altostratus.datafiles import templates_path
+from altostratus.yamlfile.problems import InvalidInputError
+from generator import cloudfile, contracts
+from generator.output import render
+from generator.plan.resolve import resolve
 
 SERVICES = contracts.load(Path(__file__).parent / "contracts")
 
@@ -102,7 +103,7 @@ def test_mutated_clouds(mutations: Any) -> None:
     text = yaml.safe_dump(mutated(mutations), sort_keys=False)
     try:
         cloud = cloudfile.parse(text.encode(), "f", SERVICES)
-        files = output.files(resolve(cloud, SERVICES), SERVICES, templates_path(), {})
+        files = render.files(resolve(cloud, SERVICES), SERVICES, templates_path(), {})
     except InvalidInputError as error:
         lines = text.count("\n") + 1
         for problem in error.problems:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from altostratus.datafiles import examples_path, templates_path
 from generator import generate
-from imagebuild.datafiles import examples_path, templates_path
 
 OVERCLOUD = examples_path() / "overcloud-lxc.yaml"
 UNDERCLOUD = examples_path() / "undercloud.yaml"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from generator import cloudfile, contracts, output
-from generator.cloud import camel_case
-from generator.contract import Contracts
-from generator.resolve import resolve
-from imagebuild.datafiles import elements_path, examples_path, templates_path
+from altostratus.datafiles import elements_path, examples_path, templates_path
+from generator import cloudfile, contracts
+from generator.cloudfile.model import camel_case
+from generator.contracts.model import Contracts
+from generator.output import render
+from generator.plan.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 EXAMPLES = sorted(examples_path().glob("*.yaml"))
@@ -26,12 +27,12 @@ def generated(cloud_file: Path, known: Contracts) -> dict[str, str]:
     """Return the files for a cloud, with each secret's own name as its value."""
     secrets = {camel_case(name): f"the secret {name}" for name in known.secrets}
     plan = resolve(cloudfile.load(cloud_file, known), known)
-    files = output.files(plan, known, templates_path(), secrets)
+    files = render.files(plan, known, templates_path(), secrets)
     # The templates are in the repository already, and the secrets are of this test.
     return {
         name: file.text
         for name, file in files.items()
-        if not name.startswith("templates/") and name != output.SECRETS
+        if not name.startswith("templates/") and name != render.SECRETS
     }
 
 

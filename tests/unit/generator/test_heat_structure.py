@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import cloudfile, contracts, heat, output
-from generator.contract import Contracts
-from generator.resolve import resolve
-from imagebuild.datafiles import elements_path, examples_path, templates_path
-from imagebuild.hypervisors import HYPERVISORS
+from altostratus.datafiles import elements_path, examples_path, templates_path
+from altostratus.hypervisors import HYPERVISORS
+from generator import cloudfile, contracts, heat
+from generator.contracts.model import Contracts
+from generator.output import render
+from generator.plan.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CLOUDS = [*sorted(examples_path().glob("*.yaml")), *sorted(GOLDEN.glob("*/cloud.yaml"))]
@@ -26,7 +27,7 @@ class Stack:
 
     def __init__(self, cloud_file: Path, known: Contracts) -> None:
         self.cloud = cloudfile.load(cloud_file, known)
-        self.files = output.files(resolve(self.cloud, known), known, templates_path(), {})
+        self.files = render.files(resolve(self.cloud, known), known, templates_path(), {})
         self.root = self.load(f"{self.cloud.name}.yaml")
         self.environment = self.load("environment.yaml")
         self.images = self.load("images.yaml")["images"]
@@ -124,8 +125,8 @@ MIXED = examples_path() / "overcloud-mixed.yaml"
 def generated(known: Contracts, type_: str | None) -> dict[str, str]:
     """Return the files of the mixed example, with all roles of one type."""
     cloud = cloudfile.load(MIXED, known, type_)
-    files = output.files(resolve(cloud, known), known, templates_path(), {})
-    return {name: file.text for name, file in files.items() if name != output.SECRETS}
+    files = render.files(resolve(cloud, known), known, templates_path(), {})
+    return {name: file.text for name, file in files.items() if name != render.SECRETS}
 
 
 @pytest.mark.parametrize("type_", [None, *HYPERVISORS])

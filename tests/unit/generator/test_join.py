@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from altostratus.datafiles import examples_path
 from generator import generate
-from imagebuild.datafiles import examples_path
 
 UNDERCLOUD = examples_path() / "undercloud.yaml"
 NODE = examples_path() / "hypervisor-node.yaml"

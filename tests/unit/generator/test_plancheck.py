@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from generator import cloudfile, contracts, generate, plancheck
-from generator.problems import InvalidInputError
-from generator.references import Reference, Text
-from generator.resolve import Plan, resolve
-from imagebuild.datafiles import elements_path, examples_path
+from altostratus.datafiles import elements_path, examples_path
+from altostratus.yamlfile.problems import InvalidInputError
+from generator import cloudfile, contracts, generate
+from generator.contracts.references import Reference, Text
+from generator.plan import check_plan
+from generator.plan.resolve import Plan, resolve
 
 CLOUD = """
 name: nodes
@@ -38,14 +39,14 @@ def nodes(config: str) -> Plan:
 
 def problems(plan: Plan) -> list[str]:
     with pytest.raises(InvalidInputError) as error:
-        plancheck.check(plan)
+        check_plan.check(plan)
     assert all(one.hint for one in error.value.problems)
     return [f"{one.mark}: {one.message}" for one in error.value.problems]
 
 
 def test_defaults_do_not_clash() -> None:
-    plancheck.check(nodes(""))
-    plancheck.check(nodes("{nova-lxc: {state_path: /srv/nova}}"))
+    check_plan.check(nodes(""))
+    check_plan.check(nodes("{nova-lxc: {state_path: /srv/nova}}"))
 
 
 def test_one_name_for_several_instances() -> None:

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from imagebuild import dib, process
+from altostratus import process
+from altostratus.console import Progress
+from altostratus.errors import AltostratusError, InputError
+from imagebuild import dib
 from imagebuild.builder import Job, carry_out
 from imagebuild.cache import IMAGES, LAYERS, Cache
-from imagebuild.console import Progress
-from imagebuild.errors import AltostratusError, InputError
 from imagebuild.images import Image
 from imagebuild.manifest import published, read_manifest
 from imagebuild.plan import Action, make_plan

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from altostratus.process import CommandError
 from imagebuild import dib
 from imagebuild.dib import PhaseTimes, Place, explained, write_prebuilt_root
 from imagebuild.elements import search_path
 from imagebuild.images import Image
-from imagebuild.process import CommandError
 from imagebuild.recipes import base_recipe, image_recipe
 
 LOG = """\

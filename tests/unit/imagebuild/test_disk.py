@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild import disk, formats
-from imagebuild.errors import AltostratusError
+from altostratus.errors import AltostratusError
+from imagebuild import formats
+from imagebuild.formats import disk
 
 BOOT_CODE = b"\xeb" * 512
 CORE = b"core" * 700

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imagebuild import dockerarchive
+from imagebuild.formats import dockerarchive
 from novadrivers.docker import archive
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild import datafiles, elements
-from imagebuild.errors import InputError
+from altostratus import datafiles
+from altostratus.errors import InputError
+from imagebuild import elements
 
 
 def closure(*names: str) -> dict[str, Path]:

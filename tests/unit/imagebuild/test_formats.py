@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild import ext4, formats, hypervisors
+from altostratus import hypervisors
+from altostratus.process import CommandError
+from imagebuild import formats
+from imagebuild.formats import ext4
 from imagebuild.packages import list_packages
-from imagebuild.process import CommandError
 
 STATUS = """\
 Package: keystone

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild.errors import InputError
+from altostratus.errors import InputError
 from imagebuild.images import Image, parse_images, read_images, select
 
 GOOD = """

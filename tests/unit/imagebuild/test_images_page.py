@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/images.md says what imagebuild/hypervisors.py holds."""
+"""docs/images.md says what altostratus/hypervisors.py holds."""
 
 from pathlib import Path
 
-from imagebuild.hypervisors import HYPERVISORS
+from altostratus.hypervisors import HYPERVISORS
 
 PAGE = Path(__file__).parents[3] / "docs" / "images.md"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild import datafiles, recipes
+from altostratus import datafiles
+from imagebuild import recipes
 from imagebuild.elements import search_path
 from imagebuild.images import Image
 from imagebuild.recipes import Recipe, base_recipe, changes, image_recipe
@@ -71,7 +72,9 @@ def test_a_changed_base_changes_the_image(own_elements: Path) -> None:
 def test_packages_that_an_element_installs_are_part_of_the_key(own_elements: Path) -> None:
     assert not any(name.startswith("novadrivers/") for name in tiny().inputs)
     (own_elements / "tiny" / "project-packages").write_text("novadrivers\n")
-    assert {"novadrivers/agent.py", "novadrivers/docker/driver.py"} <= set(tiny().inputs)
+    assert {"novadrivers/shared/network_agent.py", "novadrivers/docker/driver.py"} <= set(
+        tiny().inputs
+    )
 
 
 def test_options_are_environment_variables(own_elements: Path) -> None:

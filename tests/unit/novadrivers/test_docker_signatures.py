@@ -15,9 +15,9 @@ RECORDS = {path.stem: json.loads(path.read_text()) for path in surface.RECORDS.g
 OURS = {
     "docker/driver.py": "DockerDriver",
     "docker/host.py": "DockerHost",
-    "agent.py": "SharedAgent",
-    "baremetal.py": "IronicDriver",
-    "kvm.py": "KvmDriver",
+    "shared/network_agent.py": "SharedAgent",
+    "ironic/driver.py": "IronicDriver",
+    "libvirt/kvm.py": "KvmDriver",
 }
 
 
@@ -73,7 +73,7 @@ def test_every_release_has_what_the_driver_uses(release: Any) -> None:
 
 
 def test_what_is_changed_of_nova_is_as_it_was(release: Any) -> None:
-    """agent.py and libvirt.py pass on whatever follows these parameters."""
+    """network_agent.py and libvirt/driver.py pass on whatever follows these parameters."""
     changed = release["changed"]
     setup = changed["nova.network.neutron.API"]["setup_instance_network_on_host"]
     assert setup[:3] == ["context", "instance", "host"]
@@ -93,7 +93,7 @@ def test_what_is_changed_of_nova_is_as_it_was(release: Any) -> None:
     assert text[:2] == ["node_name", "value"]
     ironic = changed["nova.virt.ironic.driver.IronicDriver"]
     assert ironic["__init__"] == init
-    # baremetal.py changes what it returns: no parameters.
+    # ironic/driver.py changes what it returns: no parameters.
     assert ironic["ironic_connection"] == []
     vif = changed["nova.virt.libvirt.vif.LibvirtGenericVIFDriver"]
     assert vif["get_config"][:2] == vif["plug"] == ["instance", "vif"]

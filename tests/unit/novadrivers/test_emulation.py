@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from novadrivers.emulation import Capability, offered
+from novadrivers.libvirt.emulation import Capability, offered
 
 QEMU = ("x86_64", "qemu", "hvm")
 OLD = ("i686", "qemu", "hvm")

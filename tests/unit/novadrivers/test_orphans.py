@@ -5,7 +5,7 @@ import signal
 import subprocess
 import uuid
 
-from novadrivers import orphans
+from novadrivers.libvirt import orphans
 
 ONE, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command of the project does in the same way: options, exit codes, messages, progress.
+
+Standard output carries results only; everything for the eye goes to standard error.
+Exit codes: 0 done, 1 failed, 2 bad input (argparse's too), 130 interrupted (SIGINT or SIGTERM).
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from altostratus.errors import AltostratusError
+
+INTERRUPTED = 130
+
+logger = logging.getLogger(__name__)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose errors look like those of commands."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, ``message`` and a hint on standard error, and exit with 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"error: {message}\nhint: {self.prog} --help explains\n")
+
+
+def run_command(
+    main: Callable[[argparse.Namespace], int | None],
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+) -> int:
+    """Parse ``argv`` (None: the process's own arguments), call ``main`` and return the exit code.
+
+    Adds ``--debug`` and ``-q/--quiet`` to ``parser``. A raised AltostratusError is printed with its
+    hint; a traceback appears with ``--debug`` only. SIGTERM unwinds the program as Ctrl-C does.
+    """
+    parser.add_argument("--debug", action="store_true", help="show debug messages and tracebacks")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, errors only")
+    args = parser.parse_args(argv)
+    _set_up_logging(args.debug, args.quiet)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return main(args) or 0
+    except AltostratusError as error:
+        _report(error, error.message, error.hint)
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        _report(error, "interrupted", None)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left; see "Note on SIGPIPE" in Python's signal documentation.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        _report(error, _describe(error), None)
+        return 1
+    except Exception as error:
+        _report(error, f"internal error: {type(error).__name__}: {error}", "--debug shows where")
+        return 1
+
+
+def _set_up_logging(debug: bool, quiet: bool) -> None:
+    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
+    for package in ("altostratus", "imagebuild", "generator", "setupcloud", "devtest", "__main__"):
+        logging.getLogger(package).setLevel(level)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _describe(error: OSError) -> str:
+    paths = [
+        os.fsdecode(path)
+        for path in (error.filename, error.filename2)
+        if isinstance(path, str | bytes | os.PathLike)
+    ]
+    return ": ".join([*([" to ".join(paths)] if paths else []), error.strerror or str(error)])
+
+
+def _report(error: BaseException, message: str, hint: str | None) -> None:
+    logger.debug("", exc_info=error)
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+class Progress:
+    """Tells the user on standard error what is being done and how long it took.
+
+    ``steps`` collects (name, seconds) of every finished step, in the order in which they ended.
+    Steps may run in several threads at once: each is then one line, written when it ends.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        """Print nothing if ``quiet``; the steps are recorded all the same."""
+        self.quiet = quiet
+        self.steps: list[tuple[str, float]] = []
+        self._lock = threading.Lock()
+        self._open: str | None = None
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Print ``name``, run the body, print the seconds that it took, or that it failed."""
+        started = time.monotonic()
+        self._begin(name)
+        try:
+            yield
+        except BaseException:
+            self._end(name, started, " failed")
+            raise
+        self.steps.append((name, time.monotonic() - started))
+        self._end(name, started, "")
+
+    def note(self, text: str) -> None:
+        """Print one line of information."""
+        with self._lock:
+            self._close_line()
+            self._write(f"{text}\n")
+
+    def _begin(self, name: str) -> None:
+        with self._lock:
+            self._close_line()
+            self._write(f"{name} …")
+            self._open = name
+
+    def _end(self, name: str, started: float, outcome: str) -> None:
+        with self._lock:
+            # Another step wrote in between: repeat the name.
+            if self._open != name:
+                self._close_line()
+                self._write(f"{name} …")
+            self._write(f"{outcome} {time.monotonic() - started:.1f} s\n")
+            self._open = None
+
+    def _close_line(self) -> None:
+        if self._open is not None:
+            self._write("\n")
+            self._open = None
+
+    def _write(self, text: str) -> None:
+        if not self.quiet:
+            sys.stderr.write(text)
+            sys.stderr.flush()

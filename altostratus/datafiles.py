@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the elements, templates and examples are: in the checkout, or installed with the wheel.
+
+``setup.py`` installs them below ``<prefix>/share/altostratus``.
+"""
+
+import sys
+import sysconfig
+from pathlib import Path
+
+from altostratus.errors import AltostratusError
+
+
+def elements_path() -> Path:
+    """Return the directory of the project's diskimage-builder elements."""
+    return _tree("elements")
+
+
+def templates_path() -> Path:
+    """Return the directory of the hand-written Heat templates."""
+    return _tree("templates")
+
+
+def examples_path() -> Path:
+    """Return the directory of the example cloud files."""
+    return _tree("examples")
+
+
+def packages_path() -> Path:
+    """Return the directory of the project's Python packages: of this one and those beside it."""
+    return Path(__file__).resolve().parent.parent
+
+
+def _tree(name: str) -> Path:
+    checkout = packages_path()
+    candidates = [
+        # Beside this package only if that is a checkout: site-packages may hold any "examples".
+        *([checkout / name] if (checkout / "pyproject.toml").is_file() else []),
+        *(
+            Path(prefix) / "share" / "altostratus" / name
+            for prefix in (sysconfig.get_path("data"), sys.prefix)
+        ),
+    ]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise AltostratusError(
+        f"the {name} of altostratus are missing: {candidates[0]}",
+        "install altostratus again (pip install --force-reinstall), or work in a checkout",
+    )

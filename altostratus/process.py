@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door through which the project starts other programs.
+
+Arguments are lists, never a shell's text. A child gets no standard input unless told, a small
+environment, and a process group of its own, which dies as a whole on timeout and interruption.
+"""
+
+import contextlib
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from altostratus.errors import AltostratusError
+
+# What a child inherits besides the variables given to it: how to find programs, where to keep
+# things, and the way out.
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "TERM",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+    "ALTOSTRATUS_CACHE",
+    "ALTOSTRATUS_STATE",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+)
+# Seconds between SIGTERM and SIGKILL.
+GRACE = 5.0
+TAIL_LINES = 20
+
+_DYING = ("setpriv", "--pdeathsig", "KILL", "--")
+
+logger = logging.getLogger(__name__)
+_running: set[subprocess.Popen[str]] = set()
+_running_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended; ``stdout`` and ``stderr`` are empty when not captured."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class CommandError(AltostratusError):
+    """A command failed, timed out or could not be started.
+
+    ``returncode`` is negative for a signal, None if it never ran or was stopped by us; ``output``
+    is the end of what it printed.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, returncode: int | None, output: str = ""
+    ) -> None:
+        """Keep what is known of the command that failed."""
+        super().__init__(message, hint)
+        self.returncode = returncode
+        self.output = output
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float | None = None,
+    log: Path | None = None,
+    input: str | None = None,
+    check: bool = True,
+    capture: bool = True,
+    on_line: Callable[[str], None] | None = None,
+    die_with_parent: bool = False,
+) -> Result:
+    """Run ``argv`` to its end and return its Result.
+
+    ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
+    is appended to that file and not captured, and ``on_line`` (needs ``log``; no ``input`` and no
+    ``timeout`` then) is called with each line. Without ``log`` and ``capture`` all output goes to
+    our standard error. With ``die_with_parent`` the kernel kills the command (not its children)
+    when we die, even by SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
+
+    Messages and logs show the arguments: secrets go in files, ``env`` or ``input``.
+
+    Raises CommandError when the command cannot be started, exceeds the timeout, or, with
+    ``check``, exits with anything but 0.
+    """
+    command = [str(part) for part in argv]
+    shown = shlex.join(command)
+    logger.debug("run: %s", shown)
+    started = [*_DYING, *command] if die_with_parent else command
+    with contextlib.ExitStack() as stack:
+        logfile = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
+        child = _start(started, _environment(env), cwd, logfile, input, capture, on_line)
+        stack.enter_context(_reaped(child))
+        if on_line and logfile:
+            _follow(child, logfile, on_line)
+        result = _finish(child, input, timeout, shown)
+    if check and result.returncode != 0:
+        raise _failure(command[0], shown, result, log)
+    return result
+
+
+def terminate_running() -> None:
+    """Stop every command that ``run`` has started and that is still alive, from any thread."""
+    with _running_lock:
+        children = list(_running)
+    for child in children:
+        _kill_group(child, signal.SIGTERM)
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return {**kept, "LANG": "C.UTF-8", **(extra or {})}
+
+
+def _start(
+    command: list[str],
+    env: dict[str, str],
+    cwd: Path | None,
+    logfile: IO[str] | None,
+    input: str | None,
+    capture: bool,
+    on_line: Callable[[str], None] | None,
+) -> subprocess.Popen[str]:
+    stdout: int | IO[str] = subprocess.PIPE
+    stderr: int | IO[str] = subprocess.PIPE
+    if logfile:
+        stdout, stderr = (subprocess.PIPE if on_line else logfile), subprocess.STDOUT
+    elif not capture:
+        stdout = stderr = 2
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=env,
+            cwd=cwd,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        hint = "install it, see bindep.txt" if isinstance(error, FileNotFoundError) else None
+        raise CommandError(
+            f"cannot run {command[0]}: {error.strerror}", hint, returncode=None
+        ) from error
+    with _running_lock:
+        _running.add(child)
+    return child
+
+
+def _finish(
+    child: subprocess.Popen[str], input: str | None, timeout: float | None, shown: str
+) -> Result:
+    try:
+        stdout, stderr = child.communicate(input, timeout)
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"did not end within {timeout:g} s: {shown}", returncode=None) from None
+    return Result(child.returncode, stdout or "", stderr or "")
+
+
+@contextlib.contextmanager
+def _reaped(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Leave the body only when the child and its process group are gone."""
+    try:
+        yield
+    finally:
+        if child.poll() is None:
+            _stop(child)
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+        with _running_lock:
+            _running.discard(child)
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    _kill_group(child, signal.SIGTERM)
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _kill_group(child, signal.SIGKILL)
+        child.wait()
+
+
+def _kill_group(child: subprocess.Popen[str], signum: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signum)
+
+
+def _follow(child: subprocess.Popen[str], logfile: IO[str], on_line: Callable[[str], None]) -> None:
+    for line in child.stdout or ():
+        logfile.write(line)
+        logfile.flush()
+        on_line(line.rstrip("\n"))
+
+
+def _failure(name: str, shown: str, result: Result, log: Path | None) -> CommandError:
+    output = log.read_text(errors="replace") if log else f"{result.stdout}\n{result.stderr}"
+    tail = "\n".join(output.strip().splitlines()[-TAIL_LINES:])
+    ended = (
+        f"was killed by {signal.Signals(-result.returncode).name}"
+        if result.returncode < 0
+        else f"failed with exit code {result.returncode}"
+    )
+    message = f"{Path(name).name} {ended}: {shown}"
+    return CommandError(
+        f"{message}\n{tail}" if tail else message,
+        f"the whole output is in {log}" if log else None,
+        returncode=result.returncode,
+        output=tail,
+    )

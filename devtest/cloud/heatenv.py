@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of a deployment: defaults, then the user's file, then what devtest computes.
+
+This is TripleO's HEAT_ENV, in JSON::
+
+    {"overcloud-hypervisor": "docker", "parameters": {"KeystoneCount": 2}}
+
+The user's file is kept apart from the merged one, so that a default that changes is not hidden by
+what it was at the last deployment. Both are kept with mode 0600: they may hold passwords.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from altostratus.errors import InputError
+from altostratus.files import write_json, write_text
+from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile import document, schema
+from altostratus.yamlfile.problems import Report, nearest
+from altostratus.yamlfile.schema import Schema
+from devtest.undercloud.instances import KEYPAIR
+from devtest.workspace import Workspace
+from generator.cloudfile.model import Role
+
+HYPERVISOR = "overcloud-hypervisor"
+"""The property of the file that is the hypervisor type of all roles."""
+
+MERGED = "heat-env.json"
+IMAGES = "images-env.yaml"
+_USER = "user-env.json"
+_SECRETS = "secrets.yaml"
+_KEY = "KeyName"
+
+FILE: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        HYPERVISOR: {
+            "type": "string",
+            "enum": list(HYPERVISORS),
+            "description": "Hypervisor type of all roles, whatever the cloud file says",
+        },
+        "parameters": {
+            "type": "object",
+            "default": {},
+            "description": "Parameters of the cloud's stack by name, such as `KeystoneCount`",
+        },
+    },
+}
+"""The form of the user's file."""
+
+
+@dataclass(frozen=True)
+class UserEnvironment:
+    """What the user's file says; ``path`` is where, for messages."""
+
+    path: Path
+    hypervisor: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read(path: Path) -> UserEnvironment:
+    """Return what the file ``path`` says. Raises InvalidInputError with every problem of it."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", 'JSON: {"parameters": {"KeystoneCount": 2}}')
+    report = Report()
+    node = document.load(path, report)
+    schema.check(node, FILE, report, "Heat environment")
+    report.raise_if_any()
+    content = node.plain()
+    return UserEnvironment(path, content.get(HYPERVISOR), content.get("parameters", {}))
+
+
+def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
+    """Check the user's file, then keep a copy for this and later deployments of ``cloud``.
+
+    Without ``path`` the copy that there is is checked. Raises as ``check``; what was kept before a
+    bad file stays.
+    """
+    if path is None:
+        check(workspace, cloud, kept(workspace, cloud))
+        return
+    check(workspace, cloud, read(path))
+    text = path.read_text(encoding="utf-8")
+    write_text(workspace.stacks(cloud) / _USER, text, mode=0o600)
+
+
+def kept(workspace: Workspace, cloud: str) -> UserEnvironment:
+    """Return what the kept file says; nothing if there is none."""
+    path = workspace.stacks(cloud) / _USER
+    return read(path) if path.exists() else UserEnvironment(path)
+
+
+def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
+    """Raise InputError if the user's file has a parameter that is not the user's to give.
+
+    Needs what generate-stacks wrote for ``cloud``.
+    """
+    directory = workspace.stacks(cloud)
+    known = _load(directory / f"{cloud}.yaml")["parameters"]
+    images = {one["parameter"] for one in _load(directory / "images.yaml")["images"]}
+    for name, value in user.parameters.items():
+        if name not in known:
+            raise InputError(f"{user.path}: no parameter {name}", nearest(name, known))
+        if known[name].get("hidden"):
+            hint = f"change it in {directory / _SECRETS}"
+            raise InputError(f"{user.path}: {name} is a secret", hint)
+        if name in images or name == _KEY:
+            hint = "load-image gives the images, devtest the key of its workspace"
+            raise InputError(f"{user.path}: {name} is computed", hint)
+        if known[name]["type"] == "number" and not str(value).isdecimal():
+            raise InputError(f"{user.path}: {name}: {value!r} is not a number", "0, 1, 2, …")
+
+
+def merge(workspace: Workspace, cloud: str) -> Path:
+    """Write all parameters of the deployment of ``cloud`` to one file and return its path."""
+    user, directory = kept(workspace, cloud), workspace.stacks(cloud)
+    check(workspace, cloud, user)
+    secrets = _load(directory / _SECRETS)
+    parameters = {
+        **_load(directory / "environment.yaml")["parameters"],
+        **user.parameters,
+        **_load(directory / IMAGES)["parameters"],
+        **secrets.get("parameter_defaults", {}),
+        **secrets.get("parameters", {}),
+        _KEY: KEYPAIR,
+    }
+    # A secret that no service of the cloud has any more waits in its file for its return.
+    known = _load(directory / f"{cloud}.yaml")["parameters"]
+    path = directory / MERGED
+    write_json(path, {"parameters": {k: v for k, v in parameters.items() if k in known}}, 0o600)
+    return path
+
+
+def parameters(workspace: Workspace, cloud: str) -> dict[str, Any]:
+    """Return all parameters of the last deployment of ``cloud``; none before the first."""
+    path = workspace.stacks(cloud) / MERGED
+    return dict(_load(path)["parameters"]) if path.exists() else {}
+
+
+def counts(given: Mapping[str, Any], roles: Iterable[Role]) -> dict[str, int]:
+    """Return the number of instances of each role, by the parameters ``given`` or the cloud file.
+
+    Heat takes a number in quotes, too.
+    """
+    return {role.name: int(given.get(f"{role.title}Count", role.count)) for role in roles}
+
+
+def _load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

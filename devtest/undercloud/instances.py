@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instances of the clouds: servers in the undercloud's Nova, and the way into them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from altostratus.errors import AltostratusError
+from altostratus.process import run
+from devtest.undercloud.lifecycle import current
+from devtest.workspace import Workspace
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+# cloud-init's default user in Debian's images.
+USER = "debian"
+KEYPAIR = "altostratus"
+FAILED_UNITS = "list-units --failed --plain --no-legend"
+# Seconds: an emulated machine may still be busy with the end of its boot.
+BOOT_TIMEOUT = 180.0
+REFRESH = "/var/lib/altostratus/refresh.json"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A server of the undercloud: what Nova says of it; ``addresses`` maps networks to IPv4.
+
+    ``cloud`` and ``role`` come from the server's metadata, where the stack wrote them.
+    """
+
+    name: str
+    id: str
+    cloud: str
+    role: str
+    status: str
+    host: str
+    addresses: dict[str, str]
+    fault: str = ""
+
+
+def list_instances(undercloud: Connection) -> list[Instance]:
+    """Return every server of the undercloud, ordered by name."""
+    servers = undercloud.compute.servers(all_projects=True)
+    return sorted((_instance(server) for server in servers), key=lambda each: each.name)
+
+
+def _instance(server: Any) -> Instance:
+    return Instance(
+        name=server.name,
+        id=server.id,
+        cloud=(server.metadata or {}).get("cloud", ""),
+        role=(server.metadata or {}).get("role", ""),
+        status=server.status,
+        host=server.compute_host or "",
+        addresses={
+            network: next((port["addr"] for port in ports if port["version"] == 4), "")
+            for network, ports in (server.addresses or {}).items()
+        },
+        fault=(server.fault or {}).get("message", ""),
+    )
+
+
+def of_cloud(undercloud: Connection, cloud: str) -> list[Instance]:
+    """Return the servers of ``cloud``, ordered by name."""
+    return [each for each in list_instances(undercloud) if each.cloud == cloud]
+
+
+def find(undercloud: Connection, name: str) -> Instance:
+    """Return the server called ``name``, or CLOUD/NAME where several clouds have one.
+
+    Raises AltostratusError that lists those there are.
+    """
+    everyone = list_instances(undercloud)
+    cloud, _, plain = name.rpartition("/")
+    found = [each for each in everyone if each.name == plain and cloud in ("", each.cloud)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(f"{each.cloud}/{each.name}" for each in found or everyone) or "none"
+    problem = f"several instances are called {name}" if found else f"no instance is called {name}"
+    raise AltostratusError(problem, f"instances: {names}")
+
+
+def reachable(addresses: Iterable[str], routes: Iterable[str]) -> str | None:
+    """Return the first address in a network (CIDR) to which the host has a route, if there is one.
+
+    What the network is called is the cloud file's matter.
+    """
+    networks = [IPv4Network(route) for route in routes]
+    given = [each for each in addresses if each]
+    return next((each for each in given if any(IPv4Address(each) in n for n in networks)), None)
+
+
+def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]) -> list[str]:
+    """Return the argument list that runs ``command`` (empty: a shell) in ``instance``.
+
+    Host keys are not checked: the instances are this machine's own, behind its own link, and their
+    addresses are reused.
+    """
+    routes = current(workspace).network.routes
+    address = reachable(instance.addresses.values(), routes)
+    if address is None:
+        raise AltostratusError(
+            f"{instance.name} has no address in {', '.join(routes) or 'a known network'}",
+            f"its status: {instance.status}",
+        )
+    options = {
+        "IdentityFile": str(workspace.key),
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "no",
+        "UserKnownHostsFile": os.devnull,
+        "LogLevel": "ERROR",
+        "BatchMode": "yes",
+        "ConnectTimeout": "10",
+    }
+    settings = [f"-o{name}={value}" for name, value in options.items()]
+    return ["ssh", *settings, f"{USER}@{address}", *command]
+
+
+def execute(workspace: Workspace, instance: Instance, *command: str, timeout: float = 30.0) -> str:
+    """Run ``command`` in ``instance`` and return its standard output; see ``process.run``."""
+    return run(ssh_command(workspace, instance, command), timeout=timeout).stdout
+
+
+def refresh_report(workspace: Workspace, instance: Instance) -> dict[str, Any]:
+    """Return what os-refresh-config reported last in ``instance``, empty if nothing yet."""
+    text = execute(workspace, instance, f"sudo cat {REFRESH} 2>/dev/null; true")
+    return dict(json.loads(text)) if text.strip() else {}
+
+
+def system_state(workspace: Workspace, instance: Instance) -> list[str]:
+    """Return what systemd says of ``instance`` (systemctl(1), is-system-running), failed units.
+
+    It waits until a boot that is under way has ended.
+    """
+    command = f"systemctl is-system-running --wait; systemctl {FAILED_UNITS}"
+    words = execute(workspace, instance, command, timeout=BOOT_TIMEOUT).splitlines()
+    return [line.split()[0] for line in words if line.strip()]
+
+
+def journal(workspace: Workspace, instance: Instance, lines: int = 200) -> str:
+    """Return the end of the journal of ``instance``."""
+    return execute(workspace, instance, f"sudo journalctl --no-pager --lines={lines}")
+
+
+def console(undercloud: Connection, instance: Instance, lines: int = 100) -> str:
+    """Return the end of what ``instance`` printed on its console, from Nova."""
+    shown = undercloud.compute.get_server_console_output(instance.id, length=lines)
+    return str(shown["output"])

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Further nodes beside the undercloud: system containers that add hypervisors to it.
+
+A node is an instance of a cloud file with ``join: undercloud.yaml``, such as
+``examples/hypervisor-node.yaml``. Its eth0 is one end of a wire whose other end is a port of the
+undercloud's bridge to the provider networks, untagged and tagged, as a trunk port of a switch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from altostratus.errors import AltostratusError, InputError
+from devtest import container
+from devtest.container import hostnet, spec
+from devtest.container.spec import Network, Spec
+from devtest.undercloud import instances, lifecycle, prepare
+from devtest.undercloud.instances import Instance
+from devtest.workspace import APPLICATION, Workspace
+from novadrivers.processes import Process, processes
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+CLOUD = "hypervisor-node.yaml"
+LOCAL_DATA = "/var/lib/os-collect-config/local-data"
+# Seconds from start to a configured node, from there to a host of Nova's, to an instance's end.
+READY_TIMEOUT = 600.0
+REGISTER_TIMEOUT = 180.0
+DELETE_TIMEOUT = 120.0
+# ip-link(8).
+LINK_LENGTH = 15
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: its container, and what its services are called in Nova and Neutron."""
+
+    name: str
+    spec: Spec
+    compute_hosts: tuple[str, ...]
+    agent_host: str
+
+
+def describe(workspace: Workspace, cloud: str, name: str) -> Node:
+    """Return the node ``name`` of the generated and built cloud ``cloud``.
+
+    Raises InputError if the cloud has no such node.
+    """
+    stacks, images = workspace.stacks(cloud), workspace.images(cloud)
+    path = stacks / "metadata" / f"{name}.json"
+    if not path.exists():
+        raise InputError(
+            f"{cloud} has no node {name}", f"nodes: {', '.join(names(workspace, cloud))}"
+        )
+    metadata = json.loads(path.read_text())
+    records = json.loads((images / "manifest.json").read_text())["images"]
+    image = next(each for each in records if each["role"] == metadata["instance"]["role"])
+    described = Spec(
+        name=f"{APPLICATION}-{name}",
+        state=workspace.nodes / name,
+        image=images / image["file"],
+        image_key=image["sha256"],
+        network=_wire(workspace, stacks, metadata),
+        files={
+            "/etc/hostname": f"{name}\n",
+            "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n",
+            # The bridge has the address.
+            "/etc/systemd/network/05-wire.network": "[Match]\nName=eth0\n\n[Link]\nUnmanaged=yes\n",
+        },
+        secrets={f"{LOCAL_DATA}/{name}.json": str(path)},
+        data=lifecycle.state_paths(metadata),
+    )
+    return _node(described)
+
+
+def _wire(workspace: Workspace, stacks: Path, metadata: dict[str, Any]) -> Network:
+    """Return the node's link: its address is the one on the network of the undercloud."""
+    router = lifecycle.address(workspace)
+    networks = json.loads((stacks / "networks.json").read_text())["networks"]
+    for each in networks:
+        prefix = IPv4Network(each["cidr"]).prefixlen
+        if each.get("gateway") == router and each["name"] in metadata["instance"]["addresses"]:
+            own = metadata["instance"]["addresses"][each["name"]]
+            link = _link(metadata["instance"]["name"])
+            return Network(link, f"{router}/{prefix}", f"{own}/{prefix}", peer=APPLICATION)
+    raise AltostratusError(
+        f"{metadata['instance']['name']} is on no network whose gateway is the undercloud",
+        "give it the undercloud's network: examples/hypervisor-node.yaml",
+    )
+
+
+def _link(name: str) -> str:
+    plain = f"as-{name}"
+    if len(plain) <= LINK_LENGTH:
+        return plain
+    return f"as-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _node(described: Spec) -> Node:
+    name = described.state.name
+    metadata = json.loads(Path(described.secrets[f"{LOCAL_DATA}/{name}.json"]).read_text())
+    hosts = tuple(host for each in processes(metadata) for host in _hosts(each))
+    return Node(name, described, hosts, metadata["neutron"]["agent_host"])
+
+
+def _hosts(process: Process) -> list[str]:
+    """Return Nova's names of a process; with a count there are several of it (nova-fake)."""
+    count = process.settings.get("count")
+    return [process.host] if count is None else [f"{process.host}-{i}" for i in range(count)]
+
+
+def names(workspace: Workspace, cloud: str) -> list[str]:
+    """Return the names of all nodes of the generated cloud ``cloud``."""
+    return sorted(path.stem for path in workspace.stacks(cloud).glob("metadata/*.json"))
+
+
+def containers(workspace: Workspace) -> list[Spec]:
+    """Return the containers of the nodes that were added, running or not, ordered by name."""
+    return [spec.load(path) for path in sorted(workspace.nodes.glob("*/spec.json"))]
+
+
+def added(workspace: Workspace) -> list[Node]:
+    """Return the nodes that were added, running or not, ordered by name."""
+    return [_node(each) for each in containers(workspace)]
+
+
+def choose(workspace: Workspace, cloud: str, name: str | None) -> str:
+    """Return the name of the node to add: ``name``, or the first that is not there yet."""
+    there = {each.state.name for each in containers(workspace)}
+    free = [each for each in names(workspace, cloud) if each not in there]
+    if name is None and not free:
+        raise AltostratusError(
+            f"all nodes of {cloud} are there: {', '.join(sorted(there))}",
+            "devtest node remove, or raise 'count' in the cloud file",
+        )
+    return name or free[0]
+
+
+def find(workspace: Workspace, name: str | None) -> Node:
+    """Return the added node called ``name``; None means the only one.
+
+    Raises AltostratusError that lists those there are.
+    """
+    there = added(workspace)
+    chosen = [each for each in there if name in (None, each.name)]
+    if len(chosen) == 1:
+        return chosen[0]
+    listed = ", ".join(each.name for each in there) or "none"
+    raise AltostratusError(f"no node {name}" if name else "which node?", f"nodes: {listed}")
+
+
+def start(workspace: Workspace, node: Node) -> None:
+    """Start the node's container unless it runs, and plug its wire into the undercloud's bridge."""
+    container.start(node.spec)
+    bridge, link = lifecycle.bridge(workspace), node.spec.network.link
+    add = ("--may-exist", "add-port", bridge, link)
+    container.inside(lifecycle.current(workspace), "ovs-vsctl", *add)
+
+
+def resume(workspace: Workspace) -> None:
+    """Start again what was added, where the undercloud was started again.
+
+    The wires ended with the undercloud's network namespace: a node that runs on without is
+    restarted. Returns when all are configured.
+    """
+    nodes = added(workspace)
+    for node in nodes:
+        wire = node.spec.network
+        if container.pid(node.spec) and wire.link not in hostnet.links(wire.peer):
+            container.stop(node.spec)
+        start(workspace, node)
+    for node in nodes:
+        lifecycle.wait_until_ready(node.spec, READY_TIMEOUT, node.name)
+
+
+def suspend(workspace: Workspace, timeout: float = container.STOP_TIMEOUT) -> None:
+    """Stop the containers of all nodes; see ``container.stop``."""
+    for each in containers(workspace):
+        container.stop(each, timeout)
+
+
+def await_registered(connection: Connection, node: Node) -> None:
+    """Wait until Nova can place servers on the node, and Neutron bind their ports there."""
+    _wait(node, lambda: _missing(connection, node), "did not register", REGISTER_TIMEOUT)
+    for service in _services(connection, node):
+        if service.status == "disabled":
+            connection.compute.enable_service(service)
+
+
+def _missing(connection: Connection, node: Node) -> list[str]:
+    agents = [each for each in connection.network.agents(host=node.agent_host) if each.is_alive]
+    missing = sorted(set(node.compute_hosts) - prepare.compute_hosts(connection))
+    return missing + ([] if agents else [f"the layer 2 agent of {node.agent_host}"])
+
+
+def _services(connection: Connection, node: Node) -> list[Any]:
+    listed = connection.compute.services(binary="nova-compute")
+    return [each for each in listed if each.host in node.compute_hosts]
+
+
+def on(connection: Connection, node: Node) -> list[Instance]:
+    """Return the instances on the node."""
+    everyone = instances.list_instances(connection)
+    return [each for each in everyone if each.host in node.compute_hosts]
+
+
+def _offer(connection: Connection, node: Node, offered: bool) -> None:
+    """Let Nova's scheduler have the node, or not.
+
+    One that does not run is forced down: Nova would ask its nova-compute to take note, and wait for
+    an answer for minutes (rpc_response_timeout).
+    """
+    compute = connection.compute
+    for service in _services(connection, node):
+        if container.pid(node.spec) is None:
+            compute.update_service_forced_down(service, forced=not offered)
+        elif offered:
+            compute.enable_service(service)
+        else:
+            compute.disable_service(service, disabled_reason="devtest node remove")
+
+
+def drain(connection: Connection, node: Node, delete: bool) -> None:
+    """Take the node out of scheduling and make sure that it has no instance.
+
+    Instances are deleted if ``delete`` says so; otherwise AltostratusError names them, and the node
+    is as it was.
+    """
+    _offer(connection, node, False)
+    there = on(connection, node)
+    if there and not delete:
+        _offer(connection, node, True)
+        raise AltostratusError(
+            f"{node.name} has instances: {', '.join(each.name for each in there)}",
+            "move or delete them, or --delete-instances",
+        )
+    for each in there:
+        connection.compute.delete_server(each.id)
+    _wait(
+        node,
+        lambda: [each.name for each in on(connection, node)],
+        "were not deleted",
+        DELETE_TIMEOUT,
+    )
+
+
+def _wait(node: Node, left: Callable[[], Sequence[str]], failure: str, timeout: float) -> None:
+    """Wait until nothing is ``left``; after ``timeout`` seconds that is an error."""
+    deadline = time.monotonic() + timeout
+    while waited_for := left():
+        if time.monotonic() > deadline:
+            raise AltostratusError(
+                f"{node.name}: {', '.join(waited_for)} {failure} in {timeout:.0f} s",
+                f"devtest logs {node.name}",
+            )
+        time.sleep(1)
+
+
+def forget(workspace: Workspace, connection: Connection, node: Node) -> None:
+    """Stop a drained node and remove every record of it: services, agents, port, state.
+
+    Services last: a nova-compute that runs makes its record again.
+    """
+    container.stop(node.spec)
+    for service in _services(connection, node):
+        connection.compute.delete_service(service)
+    for agent in connection.network.agents(host=node.agent_host):
+        connection.network.delete_agent(agent)
+    unplug = ("--if-exists", "del-port", lifecycle.bridge(workspace), node.spec.network.link)
+    container.inside(lifecycle.current(workspace), "ovs-vsctl", *unplug)
+    shutil.rmtree(node.spec.state)

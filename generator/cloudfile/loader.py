@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a cloud file into the typed model, or says everything that is wrong with it.
+
+Three passes: the form (``generator.cloudfile.grammar``), the networks, the roles. Values whose
+form is wrong are left out of the later passes, which then say nothing that could follow from this:
+one mistake yields one message, and every mistake is found at once.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from altostratus.yamlfile import document, schema
+from altostratus.yamlfile.document import Node
+from altostratus.yamlfile.problems import InvalidInputError, Report, nearest
+from altostratus.yamlfile.schema import Schema
+from generator.cloudfile import check_join, check_networks, check_roles, grammar, services
+from generator.cloudfile.check_networks import names
+from generator.cloudfile.model import Cloud, Flavor, Network, Role, Route
+from generator.contracts.model import Contracts
+
+
+def load(path: Path, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
+    """Return the cloud that the file ``path`` describes, with services of ``contracts``.
+
+    With ``hypervisor`` all its roles are of that type, whatever the file says. Raises
+    InvalidInputError with every problem of the file, OSError if it cannot be read.
+    """
+    return parse(path.read_bytes(), str(path), contracts, hypervisor)
+
+
+def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
+    """Return the cloud that the text ``content`` of the file called ``name`` describes."""
+    report = Report()
+    given = document.parse(content, name, report)
+    if hypervisor:
+        _move(given, hypervisor)
+    schema.check(given, grammar.CLOUD, report, "cloud file")
+    root = schema.sound(given, grammar.CLOUD)
+    if root is None:
+        raise InvalidInputError(report.problems)
+    networks = _networks(root, report)
+    check_networks.check(networks, _fields(root, "networks"), report)
+    roles = _roles(root, contracts, report)
+    _check_network_names(root, report)
+    joined = _joined(root, Path(name).parent, contracts, report)
+    check_roles.check(root, networks, roles, contracts, report, joined)
+    if joined:
+        check_join.check(root, networks, roles, joined, contracts, report)
+    report.raise_if_any()
+    release = _plain(root, grammar.CLOUD, "release")
+    return Cloud(
+        name=_plain(root, grammar.CLOUD, "name"),
+        release=release,
+        distribution=grammar.RELEASES[release],
+        hypervisors=tuple(_plain(root, grammar.CLOUD, "hypervisors")),
+        networks=networks,
+        service_network=_plain(root, grammar.CLOUD, "service_network"),
+        public_network=_plain(root, grammar.CLOUD, "public_network"),
+        roles=roles,
+        joined=joined,
+    )
+
+
+def _move(root: Node, hypervisor: str) -> None:
+    """Make the file say that all roles are of the type ``hypervisor``."""
+    listed = root.get("hypervisors")
+    if listed:
+        listed.value = [Node(listed.mark, hypervisor)]
+    for role in _fields(root, "roles").values():
+        # A role that names no type takes the first of ``hypervisors``.
+        if named := role.get("hypervisor"):
+            named.value = hypervisor
+
+
+def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> Cloud | None:
+    """Return the cloud whose file ``join`` names, a path from ``folder``."""
+    node = root.get("join")
+    if node is None:
+        return None
+    path = folder / str(node.value)
+    try:
+        content = path.read_bytes()
+        if document.parse(content, str(path), Report()).get("join") is None:
+            return parse(content, str(path), contracts)
+        report.add(node.mark, f"join: the cloud of {path} joins another itself", "join that one")
+    except OSError as error:
+        report.add(node.mark, f"join: {path}: {error.strerror}", "give its path from this file")
+    except InvalidInputError as error:
+        report.problems += error.problems
+    return None
+
+
+def _fields(root: Node, key: str) -> Mapping[str, Node]:
+    node = root.get(key)
+    return node.fields if node else {}
+
+
+def _plain(node: Node, form: Schema, key: str) -> Any:
+    """Return the plain value of ``key``, or the grammar's default for it."""
+    given = node.get(key)
+    return given.plain() if given else form["properties"][key].get("default")
+
+
+def _networks(root: Node, report: Report) -> dict[str, Network]:
+    found: dict[str, Network] = {}
+    for name, node in _fields(root, "networks").items():
+        if cidr := node.get("cidr"):
+            found[name] = _network(name, node, check_networks.cidr(cidr, report), report)
+    return found
+
+
+def _network(name: str, node: Node, cidr: IPv4Network, report: Report) -> Network:
+    routes = node.get("routes")
+    gateway, pool = _plain(node, grammar.NETWORK, "gateway"), node.get("pool")
+    router = IPv4Address(gateway) if gateway else None
+    first, last = _usable(cidr, router)
+    if pool:
+        first, last = (IPv4Address(address) for address in pool.plain())
+    return Network(
+        name=name,
+        vlan=_plain(node, grammar.NETWORK, "vlan"),
+        physical_network=_plain(node, grammar.NETWORK, "physical_network"),
+        cidr=cidr,
+        gateway=router,
+        pool=(first, last),
+        dns=tuple(IPv4Address(one) for one in _plain(node, grammar.NETWORK, "dns")),
+        routes=tuple(
+            Route(
+                check_networks.cidr(route.fields["destination"], report),
+                IPv4Address(route.fields["nexthop"].plain()),
+            )
+            for route in (routes.items if routes else [])
+        ),
+        dhcp=_plain(node, grammar.NETWORK, "dhcp"),
+        mtu=_plain(node, grammar.NETWORK, "mtu"),
+    )
+
+
+def _usable(cidr: IPv4Network, gateway: IPv4Address | None) -> tuple[IPv4Address, IPv4Address]:
+    """Return the first and last address for a pool: all but the ends and a gateway beside them."""
+    if cidr.prefixlen > 30:
+        return cidr[0], cidr[-1]
+    first, last = cidr[1], cidr[-2]
+    if gateway == first and first != last:
+        first += 1
+    elif gateway == last and first != last:
+        last -= 1
+    return first, last
+
+
+def _check_network_names(root: Node, report: Report) -> None:
+    known = names(root)
+    if not known:
+        return  # reported already
+    places = [
+        (name, f"{key} of {role}")
+        for role, node in _fields(root, "roles").items()
+        for key in ("networks", "addresses")
+        for name in _network_nodes(node.get(key))
+    ]
+    for key in ("service_network", "public_network"):
+        node = root.get(key)
+        if node:
+            places.append((node, key))
+        elif key not in root.lost and "ctlplane" not in known:
+            hint = f"add '{key}:' and the name of one: {', '.join(known)}"
+            report.add(root.mark, f"no network 'ctlplane', the default {key}", hint)
+    for node, what in places:
+        if node.value not in known:
+            hint = nearest(str(node.value), known)
+            report.add(node.mark, f"{what}: unknown network '{node.value}'", hint)
+
+
+def _network_nodes(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return node.items or [Node(node.keys[key], key) for key in node.fields]
+
+
+def _roles(root: Node, contracts: Contracts, report: Report) -> dict[str, Role]:
+    return {
+        name: _role(name, node, root, contracts, report)
+        for name, node in _fields(root, "roles").items()
+    }
+
+
+def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Report) -> Role:
+    listed = node.get("services") or Node(node.mark, [])
+    chosen = services.choose(listed, contracts, report)
+    everything = services.allowed_keys(node, chosen, contracts)
+    own = services.overrides(node.get("config"), everything, contracts, report)
+    # A shared key concerns only the roles that have it; rolecheck finds useless ones.
+    common = services.overrides(root.get("config"), everything, contracts, Report())
+    config = common | own
+    hypervisors = root.get("hypervisors")
+    first = hypervisors.items[0].value if hypervisors and hypervisors.items else "lxc"
+    flavor = node.get("flavor") or Node(node.mark, {})
+    return Role(
+        name=name,
+        hypervisor=_plain(node, grammar.ROLE, "hypervisor") or str(first),
+        count=_plain(node, grammar.ROLE, "count"),
+        services=chosen,
+        networks=tuple(_plain(node, grammar.ROLE, "networks") or _default_networks(root, node)),
+        flavor=Flavor(*(_plain(flavor, grammar.FLAVOR, key) for key in ("ram", "vcpus", "disk"))),
+        config={key: value.plain() for key, value in config.items()},
+        addresses={
+            network: tuple(IPv4Address(one) for one in fixed)
+            for network, fixed in _plain(node, grammar.ROLE, "addresses").items()
+        },
+        mark=root.fields["roles"].keys[name],
+        marks={key: value.mark for key, value in config.items()},
+    )
+
+
+def _default_networks(root: Node, node: Node) -> list[str]:
+    return [] if "networks" in node.lost else names(root)

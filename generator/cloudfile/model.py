@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The typed model of a cloud, as ``loader`` reads it; ``grammar`` has the form of the file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from altostratus.yamlfile.problems import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route that DHCP announces."""
+
+    destination: IPv4Network
+    nexthop: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A provider network; ``vlan`` is None for a flat one, ``pool`` is first and last address."""
+
+    name: str
+    vlan: int | None
+    physical_network: str
+    cidr: IPv4Network
+    gateway: IPv4Address | None
+    pool: tuple[IPv4Address, IPv4Address]
+    dns: tuple[IPv4Address, ...]
+    routes: tuple[Route, ...]
+    dhcp: bool
+    mtu: int | None
+
+    @property
+    def type(self) -> str:
+        """Neutron's ``provider:network_type``."""
+        return "flat" if self.vlan is None else "vlan"
+
+    @property
+    def pool_size(self) -> int:
+        """How many addresses the pool has."""
+        return int(self.pool[1]) - int(self.pool[0]) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """Size of an instance: MiB, number, GiB."""
+
+    ram: int
+    vcpus: int
+    disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of instance.
+
+    ``services`` are service names in the order of the file, ``networks`` names in the order of the
+    interfaces, ``config`` metadata keys (dotted) with their values, ``addresses`` the fixed ones,
+    one for each instance, by network. ``mark`` is where the file has it, ``marks`` where the keys
+    of ``config``.
+    """
+
+    name: str
+    hypervisor: str
+    count: int
+    services: tuple[str, ...]
+    networks: tuple[str, ...]
+    flavor: Flavor
+    config: Mapping[str, Any]
+    addresses: Mapping[str, tuple[IPv4Address, ...]]
+    mark: Mark = field(compare=False)
+    marks: Mapping[str, Mark] = field(compare=False)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every address is known from the file."""
+        return all(network in self.addresses for network in self.networks)
+
+    def instance(self, index: int | str) -> str:
+        """Return the name of the instance ``index`` (counted from 0; or Heat's ``%index%``)."""
+        return self.name if self.is_fixed and self.count == 1 else f"{self.name}-{index}"
+
+    @property
+    def title(self) -> str:
+        """The role's name in Heat: ``BlockStorage`` for ``block-storage``."""
+        return camel_case(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A whole cloud: roles on networks; ``distribution`` is the Debian release of its images.
+
+    ``joined`` is the cloud whose services it uses where it has none of its own, or None.
+    """
+
+    name: str
+    release: str
+    distribution: str
+    hypervisors: tuple[str, ...]
+    networks: Mapping[str, Network]
+    service_network: str
+    public_network: str
+    roles: Mapping[str, Role]
+    joined: "Cloud | None" = None
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The names of all services of its roles."""
+        return frozenset(name for role in self.roles.values() for name in role.services)
+
+    def carrier(self, role: Role, network: str) -> str | None:
+        """Return the network of ``role`` on whose wire ``network`` is a VLAN; see ``carrier``."""
+        others = (self.networks[one] for one in role.networks)
+        found = carrier(self.networks[network], others)
+        return found.name if found else None
+
+
+def carrier(network: Network, others: Iterable[Network]) -> Network | None:
+    """Return which of ``others`` is the untagged traffic of the wire that ``network`` is a VLAN of.
+
+    A machine with one cable has an interface for it, and for each VLAN a tagged one on top. None
+    for a flat network, and where there is no such other.
+    """
+    if network.vlan is None:
+        return None
+    wire = network.physical_network
+    return next((one for one in others if one.vlan is None and one.physical_network == wire), None)
+
+
+@lru_cache(maxsize=4096)
+def camel_case(name: str) -> str:
+    """Return ``name`` in the spelling of Heat parameters: ``GlanceDbPassword``."""
+    for separator in "._":
+        name = name.replace(separator, "-")
+    return "".join(word[:1].upper() + word[1:] for word in name.split("-"))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the services of a role to contracts and metadata keys."""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from altostratus.yamlfile import schema
+from altostratus.yamlfile.document import Node
+from altostratus.yamlfile.problems import Report, alike, nearest
+from generator.contracts.model import Contract, Contracts
+
+
+def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
+    """Return the services that the list ``node`` names: services and groups, ``-name`` removes."""
+    chosen: dict[str, None] = {}
+    unknown = possible(node, contracts)
+    for item in node.items:
+        word = str(item.value)
+        name = word.removeprefix("-")
+        members = contracts.groups.get(name, ()) if name not in contracts.services else (name,)
+        if not members:
+            _unknown(item, name, contracts, report)
+        elif not word.startswith("-"):
+            if len(members) == 1 and name in chosen:
+                hint = "name each service once"
+                report.add(item.mark, f"services: '{name}' is already there", hint)
+            chosen.update(dict.fromkeys(members))
+        else:
+            if not (chosen.keys() | unknown) & set(members):
+                report.add(item.mark, f"services: {word} removes nothing", "put it after a group")
+            for member in members:
+                chosen.pop(member, None)
+    return tuple(chosen)
+
+
+def possible(node: Node, contracts: Contracts) -> frozenset[str]:
+    """Return the services that misspelt words of the list ``node`` may stand for."""
+    words = {str(item.value).removeprefix("-") for item in node.items} | node.lost
+    wrong = words - contracts.services.keys() - contracts.groups.keys()
+    if not wrong:
+        return frozenset()
+    known = [*contracts.services, *contracts.groups]
+    meant = [one for word in wrong for one in alike(word.lower(), known)]
+    return frozenset(name for one in meant for name in contracts.groups.get(one, (one,)))
+
+
+def allowed_keys(role: Node, chosen: Iterable[str], contracts: Contracts) -> Collection[str]:
+    """Return the keys for ``config`` of the role with the tree ``role`` and ``chosen`` services."""
+    listed = role.get("services")
+    if listed is None:
+        return contracts.keys  # what its services are is not known
+    return metadata_keys({*chosen, *possible(listed, contracts)}, contracts)
+
+
+def words(config: Node | None, path: str = "") -> Iterator[str]:
+    """Yield every dotted key in the tree ``config``, also those that no service has."""
+    for word, value in config.fields.items() if config else ():
+        key = f"{path}.{word}" if path else word
+        yield key
+        yield from words(value, key)
+
+
+def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> None:
+    base = contracts.by_name.get(name)
+    if base:
+        users = [one.name for one in contracts.services.values() if name in one.closure]
+        hint = f"list what uses it: {', '.join(users)}"
+        report.add(item.mark, f"services: '{name}' is shared settings and no service", hint)
+    else:
+        hint = nearest(name, [*contracts.services, *contracts.groups])
+        report.add(item.mark, f"services: unknown service '{name}'", hint)
+
+
+def closure(services: Iterable[str], contracts: Contracts) -> tuple[Contract, ...]:
+    """Return the contracts of ``services`` and of the shared bases in their elements, by name."""
+    names = {name for service in services for name in contracts.by_name[service].closure}
+    return tuple(contracts.by_name[name] for name in sorted(names))
+
+
+def metadata_keys(services: Iterable[str], contracts: Contracts) -> tuple[str, ...]:
+    """Return the keys that an instance with ``services`` may see: their own and what they read."""
+    return tuple(
+        sorted({key for one in closure(services, contracts) for key in (*one.keys, *one.reads)})
+    )
+
+
+def overrides(
+    config: Node | None, allowed: Collection[str], contracts: Contracts, report: Report
+) -> dict[str, Node]:
+    """Return the values of the tree ``config`` by dotted key; each must be one of ``allowed``.
+
+    ``{neutron: {ovs: {bridges: []}}}`` gives ``{"neutron.ovs.bridges": []}``.
+    """
+    found: dict[str, Node] = {}
+
+    def visit(node: Node, path: str) -> None:
+        for word, value in node.fields.items():
+            key = f"{path}.{word}" if path else word
+            if key in allowed:
+                form = {
+                    **contracts.keys[key].schema,
+                    "description": contracts.keys[key].description,
+                }
+                if schema.check(value, form, report, key):
+                    found[key] = value
+            elif value.fields and any(name.startswith(f"{key}.") for name in allowed):
+                visit(value, key)
+            else:
+                hint = nearest(key, allowed)
+                report.add(node.keys[word], f"config: no service here has the key '{key}'", hint)
+
+    if config:
+        visit(config, "")
+    return found

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The form of a service contract, ``elements/<service>/service.yaml``, as a JSON Schema.
+
+``generator.contracts`` checks every contract against it; the table of fields in
+``docs/services.md`` is generated from it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from altostratus.yamlfile.schema import KEYWORDS, Schema
+
+SECRET_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "password": "32 hexadecimal digits",
+        "fernet": "URL-safe base64 of 32 bytes, a key of cryptography.fernet",
+    }
+)
+
+GROUPS = ("control", "network", "compute", "infrastructure")
+"""The groups of services that a role can list; each has one at least."""
+
+_NAME = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$", "title": "a service name"}
+_KEY_PATTERN = r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$"
+_KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
+_KEY = {"type": "string", "pattern": _KEY_PATTERN, "title": _KEY_TITLE}
+KEY_FORM = KEYWORDS - {"default", "required", "description"}
+"""What a key's entry says about the form of its value."""
+
+SERVICE_SCHEMA: Schema = {
+    "type": "object",
+    "required": ["service", "summary"],
+    "additionalProperties": False,
+    "properties": {
+        "service": {**_NAME, "description": "Name of the service and of its element"},
+        "summary": {"type": "string", "minLength": 1, "description": "One line"},
+        "group": {
+            "enum": list(GROUPS),
+            "description": "Group by which a role can take in the service",
+        },
+        "base": {
+            "type": "boolean",
+            "default": False,
+            "description": "Shared settings; part of a role through element-deps only",
+        },
+        "needs": {
+            "type": "array",
+            "items": _NAME,
+            "description": "Services that must run somewhere in the cloud",
+        },
+        "max": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Most instances of the service in a cloud; absent: any number",
+        },
+        "units": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "systemd units that the element starts",
+        },
+        "endpoint": {
+            "type": "object",
+            "required": ["type", "name", "port"],
+            "additionalProperties": False,
+            "properties": {
+                "type": {"type": "string", "description": "Type in Keystone's catalogue"},
+                "name": {"type": "string", "description": "Name in Keystone's catalogue"},
+                "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+                "path": {"type": "string", "default": "", "description": "Begins with /, or empty"},
+            },
+            "description": "The service's entry in Keystone's catalogue",
+        },
+        "contributes": {
+            "type": "object",
+            "propertyNames": _KEY,
+            "additionalProperties": {"type": "array"},
+            "description": "Items appended to list keys of other contracts",
+        },
+        "secrets": {
+            "type": "object",
+            "propertyNames": _KEY,
+            "additionalProperties": {"enum": list(SECRET_KINDS)},
+            "description": "Generated secrets by name, and their kinds",
+        },
+        "reads": {
+            "type": "array",
+            "items": _KEY,
+            "description": "Keys of other contracts that templates and scripts use",
+        },
+        "keys": {
+            "type": "object",
+            "propertyNames": _KEY,
+            "additionalProperties": {
+                "type": "object",
+                "required": ["type", "description"],
+                "additionalProperties": False,
+                "properties": {
+                    **{word: {} for word in sorted(KEY_FORM)},
+                    "description": {
+                        "type": "string",
+                        "minLength": 1,
+                        "description": "What the value is for",
+                    },
+                    "secret": {
+                        "type": "boolean",
+                        "default": False,
+                        "description": "Whether the value must not be shown",
+                    },
+                    "value": {"description": "Where the value comes from, with references"},
+                    "default": {"description": "The value unless the user gives another"},
+                    "required": {"enum": [True], "description": "The user must give the value"},
+                },
+            },
+            "description": "Metadata keys of this service",
+        },
+    },
+}
+"""The form of ``service.yaml``."""

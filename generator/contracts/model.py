@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The typed model of service contracts, as ``generator.contracts`` loads them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from altostratus.yamlfile.document import Node
+from altostratus.yamlfile.problems import Mark
+from altostratus.yamlfile.schema import Schema
+from generator.contracts.references import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A metadata key of a contract.
+
+    ``schema`` is the JSON Schema of its value; ``value`` is where the value comes from, and None
+    with ``required`` if the user must give it.
+    """
+
+    name: str
+    contract: str
+    schema: Schema
+    value: Value
+    required: bool
+    secret: bool
+    description: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The entry of a service in Keystone's catalogue."""
+
+    type: str
+    name: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One service, or the shared base of several; see SERVICE_SCHEMA for the fields.
+
+    ``closure`` names the contracts of this element and of those that it depends on.
+    """
+
+    name: str
+    summary: str
+    group: str | None
+    base: bool
+    needs: tuple[str, ...]
+    max: int | None
+    endpoint: Endpoint | None
+    contributes: Mapping[str, tuple[Value, ...]]
+    secrets: Mapping[str, str]
+    reads: tuple[str, ...]
+    keys: Mapping[str, Key]
+    closure: tuple[str, ...]
+    node: Node
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """Every contract by service name, and every key and secret of theirs by its own name."""
+
+    by_name: Mapping[str, Contract]
+    keys: Mapping[str, Key]
+    secrets: Mapping[str, str]
+
+    @cached_property
+    def services(self) -> dict[str, Contract]:
+        """The contracts that a role can list, by name."""
+        return {name: one for name, one in self.by_name.items() if not one.base}
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The names of the services of each group."""
+        found: dict[str, list[str]] = {}
+        for name, contract in self.services.items():
+            if contract.group:
+                found.setdefault(contract.group, []).append(name)
+        return {group: tuple(names) for group, names in sorted(found.items())}

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root stack of a cloud and its environment.
+
+Ports come first, so that every address is known before the first server boots; then one software
+configuration for each role; then one nested stack for each instance (``templates/server-*.yaml``).
+All wait for one resource: Heat pauses for a second after each that waits for none, before it begins
+the next (``Stack.converge_stack``), which would be a second for each network of each role.
+Counts, images and flavors are parameters: scaling and upgrades are stack updates.
+"""
+
+from typing import Any
+
+from altostratus.yamlfile.emit import Block, Flow
+from generator.cloudfile.model import Cloud, Role, camel_case
+from generator.contracts.model import Contracts
+from generator.heat import ports
+from generator.heat.values import HeatValues
+from generator.plan import metadata
+from generator.plan.resolve import Plan, url
+
+# The newest version that Heat of Zed knows; ``if`` without an else began with it.
+VERSION = "2021-04-16"
+# No role makes a resource of this name: theirs begin with a capital.
+START = "start"
+
+
+def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+    """Return the root template of ``plan`` for ``altostratus.yamlfile.emit``."""
+    cloud = plan.cloud
+    start = {"type": "OS::Heat::Value", "properties": {"value": cloud.name}}
+    comment = "Heat begins with what waits for nothing, a second apart: everything waits for this."
+    resources: dict[str, Any] = {START: Block(start, comment)}
+    for role in cloud.roles.values():
+        resources |= _role(plan, role)
+    return {
+        "heat_template_version": VERSION,
+        "description": Block(
+            f"OpenStack {cloud.release.capitalize()} in instances of the types in environment.yaml"
+        ),
+        "parameters": Block(_parameters(plan, contracts)),
+        "resources": Block(resources),
+        "outputs": Block(_outputs(plan, contracts)),
+    }
+
+
+def environment(plan: Plan) -> dict[str, Any]:
+    """Return the environment: which template an instance of each role is, and the parameters."""
+    roles = plan.cloud.roles.values()
+    parameters: dict[str, Any] = {}
+    for role in roles:
+        if not role.addresses:
+            parameters[f"{role.title}Count"] = role.count
+        parameters[f"{role.title}Flavor"] = flavor(plan.cloud, role)
+    return {
+        "resource_registry": Block(
+            {_type(role): f"templates/server-{role.hypervisor}.yaml" for role in roles},
+            "What an instance of each role is. Another hypervisor type is another template.",
+        ),
+        "parameters": Block(
+            parameters, "The images come from load-image: <Role>Image in images-env.yaml."
+        ),
+    }
+
+
+def flavor(cloud: Cloud, role: Role) -> str:
+    """Return the name of the Nova flavor of ``role``."""
+    return f"{cloud.name}-{role.name}"
+
+
+def resources_count(cloud: Cloud) -> int:
+    """Return how many resources the stack has with all nested ones, which Heat limits."""
+    count = 1
+    for role in cloud.roles.values():
+        # The configuration; a group, its members, and in each of them a server and a deployment.
+        count += 2 + 3 * role.count
+        count += len(role.networks) * (role.count + (0 if role.addresses else 1))
+    return count
+
+
+def _type(role: Role) -> str:
+    return f"OS::Altostratus::{role.title}"
+
+
+def _parameters(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "KeyName": {
+            "type": "string",
+            "description": "Nova key pair for ssh; empty for none",
+            "default": "",
+        }
+    }
+    for role in plan.cloud.roles.values():
+        parameters |= _role_parameters(role, contracts)
+    comment = "Secrets, generated once: secrets.yaml."
+    for secret in plan.secrets:
+        entry = Flow({"type": "string", "hidden": True})
+        parameters[camel_case(secret)] = Block(entry, comment) if comment else entry
+        comment = ""
+    return parameters
+
+
+def _role_parameters(role: Role, contracts: Contracts) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    if not role.addresses:
+        limits = [contracts.by_name[name].max for name in role.services]
+        most = min((limit for limit in limits if limit is not None), default=None)
+        parameters[f"{role.title}Count"] = {
+            "type": "number",
+            "description": f"Number of instances of {role.name}",
+            "constraints": [{"range": Flow({"min": 1, **({"max": most} if most else {})})}],
+        }
+    parameters[f"{role.title}Image"] = {
+        "type": "string",
+        "description": f"Glance image of {role.name}",
+    }
+    parameters[f"{role.title}Flavor"] = {
+        "type": "string",
+        "description": f"Nova flavor of {role.name}",
+    }
+    return parameters
+
+
+def _role(plan: Plan, role: Role) -> dict[str, Any]:
+    values = HeatValues(plan, role)
+    config = metadata.tree(plan, role, values.value, values.own)
+    resources: dict[str, Any] = {}
+    for network in role.networks:
+        resources |= ports.resources(plan.cloud, role, network)
+    resources[f"{role.title}Config"] = Block(
+        {
+            "type": "OS::Heat::StructuredConfig",
+            "properties": {
+                "group": "os-apply-config",
+                "config": config,
+            },
+        }
+    )
+    resources = {name: _after_start(each) for name, each in resources.items()}
+    resources[role.title] = Block(ports.group(role, _instance(plan, role, values), _type(role)))
+    first = next(iter(resources))
+    line = f"{role.name}: {', '.join(role.services)}"
+    resources[first] = Block(resources[first].value, line)
+    return resources
+
+
+def _after_start(resource: Block) -> Block:
+    definition = resource.value
+    return Block({"type": definition["type"], "depends_on": START, **definition})
+
+
+def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
+    return {
+        "name": role.instance(ports.INDEX),
+        "index": ports.INDEX,
+        "image": {"get_param": f"{role.title}Image"},
+        "flavor": {"get_param": f"{role.title}Flavor"},
+        "key_name": {"get_param": "KeyName"},
+        "config": {"get_resource": f"{role.title}Config"},
+        "instances": values.instances(),
+        "metadata": {"cloud": plan.cloud.name, "role": role.name},
+    }
+
+
+def _outputs(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    network = plan.cloud.public_network
+    for service in plan.runners:
+        contract = contracts.by_name[service]
+        if contract.endpoint and contract.endpoint.type == "identity":
+            values = HeatValues(plan, plan.runners[service][0])
+            outputs["AuthURL"] = {
+                "description": "Where users of this cloud authenticate",
+                "value": values.value("", url(contract, "public")),
+            }
+    outputs["Addresses"] = {
+        "description": f"Addresses of the instances of each role on {network}",
+        "value": {
+            role.name: ports.addresses(role, network)
+            for role in plan.cloud.roles.values()
+            if network in role.networks
+        },
+    }
+    return outputs

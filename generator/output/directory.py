@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory that generate-stacks writes to: what differs in it, and what goes from it.
+
+RECORD lists the files that were written here, one a line. Nothing else is ever removed: the
+directory may be one with files of other people.
+"""
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from altostratus.files import write_text
+from generator.output.render import MARK, File
+
+RECORD = ".generate-stacks"
+
+
+def stale(files: Mapping[str, File], out: Path) -> list[Path]:
+    """Return what in ``out`` is missing, different, of another mode, or left from an older run."""
+    different = [out / name for name, file in files.items() if not _is_same(out / name, file)]
+    patterns = ("*.yaml", "templates/server-*.yaml", "metadata/*.json")
+    left = {str(path.relative_to(out)) for pattern in patterns for path in out.glob(pattern)}
+    return different + [out / name for name in sorted((left & _recorded(out)) - files.keys())]
+
+
+def update(files: Mapping[str, File], out: Path) -> list[Path]:
+    """Make ``out`` have ``files`` and nothing of an older run; return what was not so."""
+    changed = stale(files, out)
+    for path in changed:
+        if str(path.relative_to(out)) not in files:
+            path.unlink()
+    # What is there already, just so, may be somebody's own.
+    written = {str(path.relative_to(out)) for path in changed} | _recorded(out)
+    record = "".join(f"{name}\n" for name in sorted(written & files.keys()))
+    if changed:
+        write_text(out / RECORD, f"# {MARK}, which may remove these files again.\n{record}")
+    for name, file in files.items():
+        if out / name in changed:
+            write_text(out / name, file.text, file.mode)
+    return changed
+
+
+def _recorded(out: Path) -> set[str]:
+    path = out / RECORD
+    return set(path.read_text("utf-8", "replace").splitlines()) if path.is_file() else set()
+
+
+def _is_same(path: Path, file: File) -> bool:
+    if not path.is_file() or stat.S_IMODE(path.stat().st_mode) != file.mode:
+        return False
+    return path.read_bytes() == file.text.encode()

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All files of a cloud as text: what ``generate-stacks`` writes, compares or prints."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile import emit
+from generator import heat
+from generator.cloudfile.model import Cloud, Network, Role, camel_case
+from generator.contracts.model import Contracts
+from generator.output import literals, secretstore
+from generator.output.literals import LiteralValues
+from generator.plan import metadata
+from generator.plan.resolve import Plan
+
+MARK = "Written by generate-stacks"
+
+SECRETS = "secrets.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The content of a file and its mode."""
+
+    text: str
+    mode: int = 0o644
+
+
+def files(
+    plan: Plan, contracts: Contracts, templates: Path, known: Mapping[str, str]
+) -> dict[str, File]:
+    """Return every file by its path below the output directory.
+
+    ``templates`` is the directory of the hand-written templates, ``known`` the secrets that exist.
+    """
+    cloud = plan.cloud
+    secrets = secretstore.complete(known, plan.secrets)
+    found = {
+        SECRETS: File(secretstore.text(secrets), 0o600),
+        "images.yaml": File(images(cloud)),
+        f"{cloud.name}.yaml": File(_yaml(cloud, heat.template(plan, contracts), _usage(cloud))),
+        "environment.yaml": File(_yaml(cloud, heat.environment(plan), "")),
+        "networks.json": File(_json({"networks": [_network(one) for one in _used(cloud)]})),
+        "flavors.json": File(_json({"flavors": [_flavor(cloud, one) for one in _roles(cloud)]})),
+    }
+    for type_ in sorted({role.hypervisor for role in _roles(cloud)}):
+        name = f"server-{type_}.yaml"
+        found[f"templates/{name}"] = File((templates / name).read_text(encoding="utf-8"))
+    by_name = {name: secrets[camel_case(name)] for name in plan.secrets}
+    for role in _roles(cloud):
+        if literals.is_possible(plan, role):
+            for index in range(role.count):
+                values = LiteralValues(plan, role, index, by_name)
+                tree = metadata.tree(plan, role, values.value, values.own)
+                found[f"metadata/{role.instance(index)}.json"] = File(_json(tree), 0o600)
+    return found
+
+
+def images(cloud: Cloud) -> str:
+    """Return ``images.yaml``: the images that the roles of ``cloud`` need, for build-images."""
+    content = {
+        "images": [
+            {
+                "name": f"{cloud.name}-{role.name}-{role.hypervisor}",
+                "role": role.name,
+                "hypervisor": role.hypervisor,
+                "release": cloud.distribution,
+                "elements": list(role.services),
+                "parameter": f"{role.title}Image",
+            }
+            for role in _roles(cloud)
+        ]
+    }
+    return _yaml(cloud, content, "The images of the cloud: build-images -c images.yaml -o IMAGES")
+
+
+def _roles(cloud: Cloud) -> list[Role]:
+    return list(cloud.roles.values())
+
+
+def _used(cloud: Cloud) -> list[Network]:
+    return list(cloud.networks.values())
+
+
+def _usage(cloud: Cloud) -> str:
+    return (
+        f"Deploy it: openstack stack create -t {cloud.name}.yaml -e environment.yaml\n"
+        f"    -e images-env.yaml -e {SECRETS} {cloud.name}"
+    )
+
+
+def _yaml(cloud: Cloud, content: Mapping[str, Any], about: str) -> str:
+    lines = [
+        "SPDX-License-Identifier: Apache-2.0",
+        f"{MARK} from the cloud file of {cloud.name}: change that file, not this one.",
+        *([about] if about else []),
+    ]
+    return emit.document(content, "\n".join(lines))
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _network(network: Network) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": network.name,
+        "type": network.type,
+        "physical_network": network.physical_network,
+        "segmentation_id": network.vlan,
+        "cidr": str(network.cidr),
+        "gateway": str(network.gateway) if network.gateway else None,
+        "allocation_pools": [{"start": str(network.pool[0]), "end": str(network.pool[1])}],
+        "routes": [
+            {"destination": str(route.destination), "nexthop": str(route.nexthop)}
+            for route in network.routes
+        ],
+        "dns": [str(address) for address in network.dns],
+        "dhcp": network.dhcp,
+        "mtu": network.mtu,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _flavor(cloud: Cloud, role: Role) -> dict[str, Any]:
+    size = role.flavor
+    name = heat.flavor(cloud, role)
+    found = {"name": name, "ram": size.ram, "vcpus": size.vcpus, "disk": size.disk}
+    specs = HYPERVISORS[role.hypervisor].flavor_properties
+    return {**found, "extra_specs": dict(specs)} if specs else found

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a cloud and the contracts of its services to the metadata of each role."""

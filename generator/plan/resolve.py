@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a cloud and the contracts of its services to the metadata of every role, still symbolic.
+
+An instance gets the keys of the contracts in its role's elements and the keys that they read, and
+nothing else: no secret reaches an instance that has no use for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from generator.cloudfile import services
+from generator.cloudfile.model import Cloud, Role
+from generator.contracts import references
+from generator.contracts.model import Contract, Contracts
+from generator.contracts.references import Reference, Text, Value
+
+REGION = "RegionOne"
+
+CATALOGUE = "keystone.services"
+"""The list key that every contract's ``endpoint`` contributes an item to."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cloud with all that follows from it.
+
+    ``metadata`` maps role → key → symbolic value; ``secrets`` are the needed secrets and their
+    kinds, ``inherited`` the names of those that belong to the joined cloud; ``runners`` are the
+    roles that have a service, in the order of the file, ``joined_runners`` those of that cloud.
+    """
+
+    cloud: Cloud
+    metadata: Mapping[str, Mapping[str, Value]]
+    secrets: Mapping[str, str]
+    runners: Mapping[str, tuple[Role, ...]]
+    joined_runners: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
+    inherited: frozenset[str] = frozenset()
+
+    def providers(self, service: str) -> tuple[Role, ...]:
+        """Return the roles whose addresses stand for ``service``: own ones, else joined ones."""
+        return self.runners.get(service) or self.joined_runners.get(service, ())
+
+    def network_of(self, reference: Reference) -> str:
+        """Return the network that a reference to an address means."""
+        cloud = self.cloud
+        if cloud.joined and reference.name not in self.runners:
+            cloud = cloud.joined
+        return cloud.public_network if reference.kind == "public" else cloud.service_network
+
+
+def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
+    """Return the plan of ``cloud``; ``generator.plan.check_plan`` says whether it can be."""
+    joined = cloud.joined.services if cloud.joined else frozenset()
+    values = _values(services.closure(cloud.services | joined, contracts), contracts)
+    values |= _joined_config(cloud, contracts)
+    metadata = {role.name: _role_metadata(role, values, contracts) for role in cloud.roles.values()}
+    theirs = {name for one in services.closure(joined, contracts) for name in one.secrets}
+    secrets = {name: contracts.secrets[name] for name in _needed_secrets(metadata)}
+    return Plan(
+        cloud,
+        metadata,
+        secrets,
+        runners=_runners(cloud),
+        joined_runners=_runners(cloud.joined) if cloud.joined else {},
+        inherited=frozenset(theirs & secrets.keys()),
+    )
+
+
+def _runners(cloud: Cloud) -> dict[str, tuple[Role, ...]]:
+    return {
+        service: tuple(role for role in cloud.roles.values() if service in role.services)
+        for service in sorted(cloud.services)
+    }
+
+
+def _needed_secrets(metadata: Mapping[str, Mapping[str, Value]]) -> list[str]:
+    needed = {
+        reference.name
+        for keys in metadata.values()
+        for value in keys.values()
+        for reference in references.references(value)
+        if reference.kind == "secret"
+    }
+    return sorted(needed)
+
+
+def _joined_config(cloud: Cloud, contracts: Contracts) -> dict[str, Value]:
+    """Return what the joined cloud's file says of keys that no service of this cloud owns."""
+    own = {key for one in services.closure(cloud.services, contracts) for key in one.keys}
+    return {
+        key: value
+        for role in (cloud.joined.roles.values() if cloud.joined else ())
+        for key, value in role.config.items()
+        if key not in own
+    }
+
+
+def _values(present: Sequence[Contract], contracts: Contracts) -> dict[str, Value]:
+    """Return the value of every key of the contracts ``present``, with all contributions."""
+    values = {
+        key.name: key.value for one in present for key in one.keys.values() if not key.required
+    }
+    for contract in present:
+        for name, items in _contributions(contract, contracts).items():
+            base = values.get(name)
+            if name in values:
+                values[name] = [*(base if isinstance(base, list | tuple) else ()), *items]
+    return values
+
+
+def _contributions(contract: Contract, contracts: Contracts) -> dict[str, tuple[Value, ...]]:
+    found = dict(contract.contributes)
+    if contract.endpoint and CATALOGUE in contracts.keys:
+        found[CATALOGUE] = (_catalogue_item(contract), *found.get(CATALOGUE, ()))
+    return found
+
+
+def url(contract: Contract, kind: str) -> Text:
+    """Return the URL of the contract's endpoint; ``kind`` is ``public`` or ``address``."""
+    port, path = (contract.endpoint.port, contract.endpoint.path) if contract.endpoint else (80, "")
+    return Text(("http://", Reference(kind, contract.name), f":{port}{path}"))
+
+
+def _catalogue_item(contract: Contract) -> Value:
+    endpoint = contract.endpoint
+    if endpoint is None:
+        return None
+    name = contract.name
+    internal = url(contract, "address")
+    item: dict[str, Value] = {
+        "name": endpoint.name,
+        "type": endpoint.type,
+        "public": url(contract, "public"),
+        "internal": internal,
+        "admin": internal,
+    }
+    password = f"{name}.service-password"
+    if password in contract.secrets:
+        item |= {"user": name, "password": Text((Reference("secret", password),))}
+    return item
+
+
+def _role_metadata(
+    role: Role, values: Mapping[str, Value], contracts: Contracts
+) -> dict[str, Value]:
+    # A key that nobody in the cloud owns is absent: what ``needs`` does not ask for is optional.
+    return {
+        key: role.config[key] if key in role.config else values[key]
+        for key in services.metadata_keys(role.services, contracts)
+        if key in role.config or key in values
+    }

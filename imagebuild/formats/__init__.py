@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image files: from the root of an image to what its hypervisor type wants, and back."""
+
+from imagebuild.formats.writers import WRITERS, unpack_root, write, write_ext4
+
+__all__ = ["WRITERS", "unpack_root", "write", "write_ext4"]

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image file is, by its first bytes, and whether its hypervisor type can use it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from altostratus.errors import InputError
+from altostratus.hypervisors import HYPERVISORS, HypervisorType
+
+# Format (a suffix of the table of hypervisor types) → where its mark is, and the mark.
+_MARKS = {
+    # Magic string of qcow2, https://www.qemu.org/docs/master/interop/qcow2.html.
+    "qcow2": (0, b"QFI\xfb"),
+    # POSIX ustar, which docker save and GNU tar write.
+    "tar": (257, b"ustar"),
+    # s_magic of the superblock, https://docs.kernel.org/filesystems/ext4/globals.html.
+    "raw": (1024 + 0x38, b"\x53\xef"),
+}
+_NAMES = {"qcow2": "a qcow2 file", "tar": "a tar file", "raw": "an ext4 file system"}
+
+
+def recognise(path: Path) -> str | None:
+    """Return the format of the file ``path``: qcow2, tar or raw (ext4); None for all others."""
+    with path.open("rb") as stream:
+        head = stream.read(2048)
+    for name, (offset, mark) in _MARKS.items():
+        if head[offset : offset + len(mark)] == mark:
+            return name
+    return None
+
+
+def check(path: Path, kind: HypervisorType | None, properties: Mapping[str, str]) -> None:
+    """Raise InputError if instances of type ``kind`` could not start from the file ``path``.
+
+    ``kind`` None is a file whose type the user leaves open, or says by ``properties`` alone.
+    """
+    found = recognise(path)
+    if kind and found != kind.suffix:
+        but = f", but {_NAMES[found]}" if found else ""
+        raise InputError(
+            f"{path} is not {_NAMES[kind.suffix]}, as images for {kind.name} are{but}",
+            "is it for another hypervisor type?",
+        )
+    tagged = properties.get("hypervisor_type", "").lower()
+    wanted = next((row for row in HYPERVISORS.values() if row.image_property == tagged), None)
+    # What --hypervisor would set; Nova refuses the image when the instance starts.
+    if kind is None and wanted and wanted.container_format != "bare":
+        raise InputError(
+            f"{path}: images for {wanted.name} have the container format {wanted.container_format}",
+            f"say --hypervisor {wanted.name}, which sets formats and properties",
+        )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+import argparse
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from altostratus.console import Progress, run_command
+from altostratus.errors import AltostratusError, InputError
+
+
+@pytest.fixture(autouse=True)
+def sigterm() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def command(main: Callable[[argparse.Namespace], int | None], *argv: str) -> int:
+    return run_command(main, argparse.ArgumentParser(prog="tool"), argv)
+
+
+def raising(error: BaseException) -> Callable[[argparse.Namespace], int | None]:
+    def main(args: argparse.Namespace) -> int:
+        raise error
+
+    return main
+
+
+def test_none_means_success() -> None:
+    assert command(lambda args: None) == 0
+    assert command(lambda args: 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (AltostratusError("no room", "make some"), 1, "error: no room\nhint: make some\n"),
+        (InputError("bad name"), 2, "error: bad name\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted\n"),
+        (OSError(28, "No space left on device", "/a"), 1, "error: /a: No space left on device\n"),
+        (OSError(28, "No space left", "/a", None, "/b"), 1, "error: /a to /b: No space left\n"),
+        (OSError("odd"), 1, "error: odd\n"),
+        (ValueError("odd"), 1, "error: internal error: ValueError: odd\nhint: --debug shows where"),
+    ],
+)
+def test_errors_become_exit_codes_and_messages(
+    error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(raising(error)) == code
+    captured = capsys.readouterr()
+    assert captured.err.startswith(text)
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(raising(AltostratusError("no room")), "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_unknown_option_exits_2() -> None:
+    with pytest.raises(SystemExit) as caught:
+        command(lambda args: None, "--nonsense")
+    assert caught.value.code == 2
+
+
+def test_sigterm_unwinds() -> None:
+    unwound = []
+
+    def main(args: argparse.Namespace) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            unwound.append(True)
+
+    assert command(main) == 130
+    assert unwound
+
+
+def test_progress_prints_and_records_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    with progress.step("first"):
+        pass
+    with pytest.raises(ValueError, match="x"), progress.step("second"):
+        raise ValueError("x")
+    assert [name for name, _ in progress.steps] == ["first"]
+    assert capsys.readouterr().err == "first … 0.0 s\nsecond … failed 0.0 s\n"
+
+
+def test_progress_of_overlapping_steps_stays_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    with progress.step("outer"), progress.step("inner"):
+        progress.note("note")
+    expected = "outer …\ninner …\nnote\ninner … 0.0 s\nouter … 0.0 s\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_quiet_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(quiet=True).step("first"):
+        pass
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from altostratus import files
+
+
+def test_text_is_written_with_its_mode_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        files.write_text(tmp_path / "a" / "b", "text", mode=0o644)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a" / "b").read_text() == "text"
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o644
+
+
+def test_secret_is_never_readable_by_others(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "secret", "old", mode=0o644)
+    files.write_text(tmp_path / "secret", "new", mode=0o600)
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+def test_failure_leaves_the_old_content_and_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    files.write_text(tmp_path / "file", "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_text(tmp_path / "file", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_json_ends_with_a_newline(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "j", {"ä": [1]})
+    assert (tmp_path / "j").read_text() == '{\n  "ä": [\n    1\n  ]\n}\n'
+
+
+def test_lock_excludes_and_is_released(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with files.lock(path), pytest.raises(BlockingIOError), files.lock(path, blocking=False):
+        pass
+    with files.lock(tmp_path / "lock", blocking=False):
+        pass
+
+
+def test_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert files.digest(tmp_path / "empty").startswith("e3b0c44298fc1c149afbf4c8996fb924")
+
+
+def test_regular_files_of_a_tree_that_goes_away(tmp_path: Path) -> None:
+    for name in ("a/one", "b/two", "b/c/three"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("a/one")
+    (tmp_path / "nowhere").symlink_to("absent")
+    assert sorted(status.st_size for status in files.regular(tmp_path)) == [5, 5, 9]
+    found = files.regular(tmp_path)
+    next(found)
+    shutil.rmtree(tmp_path)
+    assert list(found) == []
