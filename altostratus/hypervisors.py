@@ -8,7 +8,19 @@ libvirt driver for lxc. The formats are Glance's. Adding a type means adding a r
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
+
+
+class Layout(StrEnum):
+    """What an image file is made of."""
+
+    DISK = "disk"
+    """A whole disk with partitions and a boot loader, qcow2."""
+    FILE_SYSTEM = "file system"
+    """One ext4 file system, raw."""
+    DOCKER_ARCHIVE = "docker archive"
+    """What ``docker load`` takes, tar."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,8 @@ class HypervisorType:
     """Glance's container_format."""
     suffix: str
     """File name extension of the image file, without the dot."""
+    layout: Layout
+    """What the image file is made of."""
     target_element: str
     """diskimage-builder element that makes an image fit for this type."""
     extra_properties: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +49,10 @@ class HypervisorType:
     """Properties (extra specs) that a flavor must have for servers to be placed there."""
     partitions: bool = False
     """Whether it can also start images of one file system, with kernel and ramdisk beside it."""
+    bare_metal: bool = False
+    """Whether an instance is a machine: enrolled before, with one cable that carries its VLANs."""
+    emulated_property: str | None = None
+    """``hypervisor_type`` of images for hosts without hardware virtualization, if it has any."""
 
     @property
     def properties(self) -> dict[str, str]:
@@ -50,7 +68,9 @@ _ROWS = (
         disk_format="qcow2",
         container_format="bare",
         suffix="qcow2",
+        layout=Layout.DISK,
         target_element="target-kvm",
+        emulated_property="qemu",
     ),
     HypervisorType(
         name="lxc",
@@ -59,6 +79,7 @@ _ROWS = (
         disk_format="raw",
         container_format="bare",
         suffix="raw",
+        layout=Layout.FILE_SYSTEM,
         target_element="target-lxc",
         extra_properties=MappingProxyType({"hw_vm_mode": "exe"}),
     ),
@@ -69,6 +90,7 @@ _ROWS = (
         disk_format="raw",
         container_format="docker",
         suffix="tar",
+        layout=Layout.DOCKER_ARCHIVE,
         target_element="target-docker",
         extra_properties=MappingProxyType({"hw_vm_mode": "exe"}),
     ),
@@ -79,6 +101,7 @@ _ROWS = (
         disk_format="qcow2",
         container_format="bare",
         suffix="qcow2",
+        layout=Layout.DISK,
         target_element="target-ironic",
         # A node is given away as a whole: Placement knows neither its CPUs nor its memory.
         flavor_properties=MappingProxyType(
@@ -90,8 +113,12 @@ _ROWS = (
             }
         ),
         partitions=True,
+        bare_metal=True,
     ),
 )
 
 HYPERVISORS: Mapping[str, HypervisorType] = MappingProxyType({row.name: row for row in _ROWS})
 """Every hypervisor type by the name that the user writes."""
+
+DEFAULT = "lxc"
+"""The type of a role where the cloud file names none."""

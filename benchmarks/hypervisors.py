@@ -118,7 +118,7 @@ def prepare(workspace: Workspace, row: Row, directory: Path) -> Chain:
     out = workspace.stacks(cloud.name)
     tool("generator.generate", [file, "-o", out])
     build(row, out / "images.yaml", workspace.images(cloud.name))
-    if row.hypervisor == "ironic":
+    if HYPERVISORS[row.hypervisor].bare_metal:
         tool("imagebuild.build", ["--deploy-ramdisk", "-o", workspace.images(RAMDISK)])
     return steps
 

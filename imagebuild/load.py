@@ -177,9 +177,9 @@ def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]
 
 def _emulated(kind: HypervisorType | None, args: argparse.Namespace) -> dict[str, str]:
     """Return the properties that ``--emulated`` changes."""
-    if not args.emulated or (kind and kind.name != "kvm"):
-        return {}
-    return {"hypervisor_type": "qemu"}
+    able = [kind] if kind else HYPERVISORS.values()
+    emulated = [each.emulated_property for each in able if each.emulated_property]
+    return {"hypervisor_type": emulated[0]} if args.emulated and emulated else {}
 
 
 def _known(path: Path) -> dict[str, Any]:

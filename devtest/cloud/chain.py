@@ -21,6 +21,7 @@ import yaml
 from altostratus import datafiles
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError, InputError
+from altostratus.hypervisors import HYPERVISORS
 from altostratus.process import CommandError, run
 from devtest import clouds, undercloud
 from devtest.cloud import deploy, heatenv, verify
@@ -37,7 +38,6 @@ DEFAULT_CLOUD = "overcloud.yaml"
 UNDERCLOUD = "undercloud.yaml"
 # Name of its output directory, like a cloud's.
 RAMDISK = "deploy-ramdisk"
-BAREMETAL = "ironic"
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ class Chain:
     def _on_baremetal(self) -> dict[str, int]:
         """Return the roles on bare metal, with their numbers of instances."""
         types = self.types()
+        machines = {name for name, type_ in types.items() if HYPERVISORS[type_].bare_metal}
         given = heatenv.kept(self.workspace, self.cloud.name).parameters
         counts = heatenv.counts(given, self.cloud.roles.values())
-        return {name: count for name, count in counts.items() if types.get(name) == BAREMETAL}
+        return {name: count for name, count in counts.items() if name in machines}
 
     def _generate(self, name: str, file: Path) -> list[str | Path]:
         is_own = name == self.cloud.name

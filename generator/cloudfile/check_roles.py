@@ -92,7 +92,8 @@ def _check_cables(
     mine = [networks[name] for name in role.networks if name in networks]
     trees = [root.fields["networks"].fields[network.name] for network in mine]
     unknown = len(mine) < len(role.networks) or None in map(wire, trees)
-    if role.hypervisor != "ironic" or unknown or {"hypervisor", "networks"} & node.lost:
+    cabled = HYPERVISORS[role.hypervisor].bare_metal
+    if not cabled or unknown or {"hypervisor", "networks"} & node.lost:
         return
     for network in mine:
         if network.vlan is not None and carrier(network, mine) is None:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
+from altostratus.hypervisors import DEFAULT
 from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import InvalidInputError, Report, nearest
@@ -195,7 +196,7 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
     common = services.overrides(root.get("config"), everything, contracts, Report())
     config = common | own
     hypervisors = root.get("hypervisors")
-    first = hypervisors.items[0].value if hypervisors and hypervisors.items else "lxc"
+    first = hypervisors.items[0].value if hypervisors and hypervisors.items else DEFAULT
     flavor = node.get("flavor") or Node(node.mark, {})
     return Role(
         name=name,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from altostratus import process
+from altostratus.hypervisors import HYPERVISORS, Layout
 from imagebuild.formats import disk, dockerarchive, ext4
 
 
@@ -31,13 +32,12 @@ def write_ext4(root: Path, target: Path, key: str) -> None:
     ext4.write(root, target, key, journal=False)
 
 
-WRITERS: Mapping[str, Callable[[Path, Path, str], None]] = {
-    "kvm": disk.write_disk,
-    "lxc": write_ext4,
-    "docker": dockerarchive.write_archive,
-    "ironic": disk.write_disk,
+WRITERS: Mapping[Layout, Callable[[Path, Path, str], None]] = {
+    Layout.DISK: disk.write_disk,
+    Layout.FILE_SYSTEM: write_ext4,
+    Layout.DOCKER_ARCHIVE: dockerarchive.write_archive,
 }
-"""Per hypervisor type what writes its image: from root directory, to file, content key."""
+"""What writes an image of each layout: from root directory, to file, content key."""
 
 
 def write(
@@ -50,5 +50,5 @@ def write(
     """
     if partition:
         return disk.write_partition(root, target, key)
-    WRITERS[hypervisor](root, target, key)
+    WRITERS[HYPERVISORS[hypervisor].layout](root, target, key)
     return {}

@@ -56,7 +56,8 @@ def image(hypervisor: str, directory: Path) -> Path:
         return target
     if hypervisor in ("lxc", "docker"):
         tree = directory / "tiny-root"
-        formats.WRITERS[hypervisor](tree if tree.exists() else root(tree), target, "tiny")
+        tree = tree if tree.exists() else root(tree)
+        formats.write(hypervisor, tree, target, "tiny", partition=False)
     else:
         create = ["qemu-img", "create", "-q", "-f", "qcow2", target, "8M"]
         subprocess.run(create, check=True)
