@@ -9,6 +9,7 @@ import pytest
 
 from altostratus.console import Progress, run_command
 from altostratus.errors import AltostratusError, InputError
+from altostratus.version import version
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,11 @@ def test_none_means_success() -> None:
         (OSError(28, "No space left on device", "/a"), 1, "error: /a: No space left on device\n"),
         (OSError(28, "No space left", "/a", None, "/b"), 1, "error: /a to /b: No space left\n"),
         (OSError("odd"), 1, "error: odd\n"),
-        (ValueError("odd"), 1, "error: internal error: ValueError: odd\nhint: --debug shows where"),
+        (
+            ValueError("odd"),
+            1,
+            "error: internal error: ValueError: odd\nhint: --debug shows where",
+        ),
     ],
 )
 def test_errors_become_exit_codes_and_messages(
@@ -65,6 +70,13 @@ def test_unknown_option_exits_2() -> None:
     with pytest.raises(SystemExit) as caught:
         command(lambda args: None, "--nonsense")
     assert caught.value.code == 2
+
+
+def test_version_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command(lambda args: None, "--version")
+    assert caught.value.code == 0
+    assert capsys.readouterr() == (f"tool {version()}\n", "")
 
 
 def test_sigterm_unwinds() -> None:
