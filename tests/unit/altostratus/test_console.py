@@ -2,6 +2,8 @@
 import argparse
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -91,6 +93,54 @@ def test_sigterm_unwinds() -> None:
 
     assert command(main) == 130
     assert unwound
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ([], ["info"]),
+        (["--debug"], ["info", "debug"]),
+        (["--quiet"], []),
+        (["-q", "--debug"], None),
+    ],
+)
+def test_options_choose_the_messages(options: list[str], shown: list[str] | None) -> None:
+    code = (
+        "import logging, sys\n"
+        "from altostratus.console import CommandParser, run_command\n"
+        "def main(args):\n"
+        "    ours, theirs = logging.getLogger('imagebuild.x'), logging.getLogger('requests')\n"
+        "    for logger in (ours, theirs):\n"
+        "        logger.info('info'), logger.debug('debug')\n"
+        "    theirs.warning('warned')\n"
+        "    print('result')\n"
+        "sys.exit(run_command(main, CommandParser(prog='tool'), None))"
+    )
+    command = [sys.executable, "-c", code, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "result\n"
+    expected = ["info", "debug"] if shown is None else shown
+    assert done.stderr.splitlines() == [*expected, "warned"]
+
+
+def test_a_reader_that_leaves_is_no_error_message() -> None:
+    code = (
+        "import sys\n"
+        "from altostratus.console import CommandParser, run_command\n"
+        "def main(args):\n"
+        "    for number in range(100_000):\n"
+        "        print(number)\n"
+        "sys.exit(run_command(main, CommandParser(prog='tool'), None))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stderr
+        assert child.stdout.readline() == "0\n"
+        child.stdout.close()
+        assert child.stderr.read() == ""
+    assert child.returncode == 1
 
 
 def test_progress_prints_and_records_steps(capsys: pytest.CaptureFixture[str]) -> None:
