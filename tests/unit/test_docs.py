@@ -220,7 +220,7 @@ def test_named_files_and_modules_exist(page: Path) -> None:
 def exists(page: Path, text: str) -> bool:
     """Return whether ``text`` exists if it names a file, a folder or a module of the project."""
     if MODULE.fullmatch(text):
-        return is_module(text)
+        return is_module(text) or bool(PLACEHOLDER.search(text))
     if not PATH.fullmatch(text):
         return True
     path = Path(PLACEHOLDER.sub("*", text))
