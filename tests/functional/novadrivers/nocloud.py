@@ -24,7 +24,7 @@ from nova.network import model, neutron
 from nova.virt import driver as nova_driver
 from oslo_utils import timeutils
 
-from novadrivers import compute
+from novadrivers import patches
 
 CONF = nova.conf.CONF
 GATEWAY = "10.252.9.1"
@@ -272,7 +272,7 @@ def configure(arguments):
     objects.register_all()
     sys.argv = ["nova-compute", "--config-file", str(path)]
     config.parse_args(sys.argv)
-    compute.extend_nova()
+    patches.install()
     os_vif.initialize()
 
 

@@ -45,8 +45,11 @@ def files(manifest: Any = None, configuration: bytes = b"{}", **image: Any) -> d
         (files(configuration=b"[]"), "configuration is no object"),
         (files(configuration=DEEP), "c.json is too deep"),
         (files(configuration=b'{"architecture": 5}'), "architecture or os is no text"),
-        (files(configuration=b" " * archive.MOST + b"{}"), "c.json has 4194306 bytes"),
-        (files(configuration=b" " * (archive.MOST - 1000)), "are no layers"),
+        (
+            files(configuration=b" " * archive.MAX_METADATA_BYTES + b"{}"),
+            "c.json has 4194306 bytes",
+        ),
+        (files(configuration=b" " * (archive.MAX_METADATA_BYTES - 1000)), "are no layers"),
     ],
 )
 def test_what_is_no_docker_archive(tmp_path: Path, content: Any, reason: str) -> None:
@@ -96,7 +99,7 @@ def bomb(kind: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
-@pytest.mark.parametrize("size", [archive.MOST + 1, 2**33, 2**70])
+@pytest.mark.parametrize("size", [archive.MAX_METADATA_BYTES + 1, 2**33, 2**70])
 def test_header_that_claims_memory(tmp_path: Path, kind: bytes, size: int) -> None:
     with gzip.open(tmp_path / "file", "wb") as file:
         file.write(bomb(kind, size))
@@ -127,7 +130,7 @@ def test_long_names_and_both_manifests_are_handed_on_right(tmp_path: Path, form:
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-    data = b"".join(archive.read(tmp_path / "file").named("new/name:1"))
+    data = b"".join(archive.read(tmp_path / "file").renamed("new/name:1"))
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         found = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
     manifest = json.loads(found.pop("manifest.json"))
@@ -139,5 +142,5 @@ def test_what_changed_since_it_was_read_is_said(tmp_path: Path) -> None:
     write_tar(tmp_path / "file", {**files(), "layer.tar": bytes(10_000)})
     content = archive.read(tmp_path / "file")
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UnusableImage, match="cut off"):
-        list(content.named("new"))
+    with pytest.raises(UnusableImage, match="truncated"):
+        list(content.renamed("new"))

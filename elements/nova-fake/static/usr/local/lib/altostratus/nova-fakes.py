@@ -25,9 +25,7 @@ import nova.conductor.rpcapi
 import nova.objects
 import oslo_messaging._drivers.impl_rabbit  # noqa: F401
 
-from novadrivers import compute as start
-from novadrivers import fake  # noqa: F401
-from novadrivers.shared import service_state  # noqa: F401
+from novadrivers import fake, patches  # noqa: F401
 
 # The patched ones would make an event loop, which children must not inherit.
 sleep = eventlet.patcher.original("time").sleep
@@ -94,8 +92,7 @@ def fork(number, last):
 
 def main():
     """Start the children and keep them running until SIGTERM."""
-    start.extend_nova()
-    service_state.announce(compute.service.Service)
+    patches.install()
     nova.objects.register_all()
     gc.collect()
     gc.freeze()
