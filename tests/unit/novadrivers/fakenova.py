@@ -63,7 +63,7 @@ def load(monkeypatch: Any, name: str, contents: Mapping[str, Mapping[str, Any]])
     try:
         spec.loader.exec_module(loaded)
     finally:
-        for each in set(sys.modules) - before:
+        for each in sorted(set(sys.modules) - before, reverse=True):
             parent, _, leaf = each.rpartition(".")
             if parent.split(".")[0] == "novadrivers":
                 del sys.modules[each]
