@@ -3,8 +3,8 @@
 
 :func:`install` makes the changes, and only start scripts call it: :mod:`novadrivers.compute` and
 ``nova-fakes.py`` of the element nova-fake. Importing any other module changes nothing in Nova.
-Drivers that are loaded without it work like Nova's own, except that they refuse
-``[sharedagent] agent_host`` (:class:`novadrivers.shared.network_agent.SharedAgentMixin`).
+A driver that is loaded without it works, but raises RuntimeError if ``[sharedagent] agent_host`` is
+set (:class:`novadrivers.shared.network_agent.SharedAgentMixin`).
 """
 
 import functools
