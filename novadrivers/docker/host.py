@@ -20,7 +20,7 @@ from novadrivers.docker.failures import translate_errors
 from novadrivers.docker.images import ImageCache
 from novadrivers.docker.unsupported import UnsupportedMixin
 from novadrivers.shared import interrupted_builds, network_agent
-from novadrivers.shared.nova_types import Instance, RequestContext
+from novadrivers.shared.nova_types import Instance, RequestContext, VirtAPI
 from novadrivers.shared.retry import retry_on
 
 CONF = nova.conf.CONF
@@ -38,7 +38,7 @@ LIFECYCLE = {
 class DockerHost(network_agent.SharedAgentMixin, UnsupportedMixin, driver.ComputeDriver):
     """A node with a docker daemon, as Nova's resource tracker and periodic tasks see it."""
 
-    def __init__(self, virtapi: Any) -> None:
+    def __init__(self, virtapi: VirtAPI) -> None:
         """Create the driver; init_host connects it to the daemon."""
         super().__init__(virtapi)
         self._api: APIClient = None
@@ -143,7 +143,7 @@ class DockerHost(network_agent.SharedAgentMixin, UnsupportedMixin, driver.Comput
     @retry_on(exception.HypervisorUnavailable)
     @translate_errors
     def update_provider_tree(
-        self, provider_tree: Any, nodename: str, allocations: Any = None
+        self, provider_tree: Any, nodename: str, allocations: object = None
     ) -> None:
         """Update Placement's inventory of the node."""
         found = engine.describe(self._api)

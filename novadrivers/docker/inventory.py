@@ -45,7 +45,7 @@ def resource(engine: Engine, disk: Disk, node: str) -> dict[str, Any]:
 
 def inventory(
     engine: Engine, disk: Disk, reserved: Mapping[str, int], ratios: Mapping[str, float]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, float]]:
     """Return Placement's inventory of the node.
 
     ``reserved`` and ``ratios`` have an entry for each of VCPU, MEMORY_MB and DISK_GB. Resource

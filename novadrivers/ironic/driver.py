@@ -10,7 +10,7 @@ from nova.compute import vm_states
 from nova.virt.ironic import driver
 
 from novadrivers.shared import interrupted_builds
-from novadrivers.shared.nova_types import Instance
+from novadrivers.shared.nova_types import Instance, VirtAPI
 from novadrivers.shared.retry import retry_on
 
 
@@ -25,7 +25,7 @@ class IronicDriver(driver.IronicDriver):
     build would end there, with the server in BUILD and its machine deployed.
     """
 
-    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+    def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
         """Let calls of python-ironicclient wait for Ironic; later Novas use only the SDK."""
         super().__init__(virtapi, read_only)
         if hasattr(self, "ironicclient"):

@@ -15,7 +15,7 @@ from nova.virt.libvirt import driver
 from nova.virt.libvirt import vif as libvirt_vif
 
 from novadrivers.shared import interrupted_builds, network_agent
-from novadrivers.shared.nova_types import VIF, Instance
+from novadrivers.shared.nova_types import VIF, Instance, VirtAPI
 from novadrivers.shared.retry import retry_on
 
 P = ParamSpec("P")
@@ -84,7 +84,7 @@ def retry_while_libvirtd_restarts(method: Callable[P, R]) -> Callable[P, R]:
 class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
     """Nova's libvirt driver; its ports are bound to ``[sharedagent] agent_host``."""
 
-    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
+    def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
         """Replace Nova's VIF driver."""
         super().__init__(virtapi, read_only)
         self.vif_driver = VIFDriver(self._host)

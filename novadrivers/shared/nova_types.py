@@ -5,7 +5,7 @@ The names are those of ``nova.objects``, ``nova.network.model`` and ``nova.virt.
 of Nova is imported here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
@@ -71,6 +71,11 @@ class VirtAPI(Protocol):
 
     # The third argument is called deadline until 2025.2, timeout since then.
     def wait_for_instance_event(
-        self, instance: Instance, events: Sequence[Event], timeout: int, failed: Any, /
+        self,
+        instance: Instance,
+        events: Sequence[Event],
+        timeout: int,
+        failed: Callable[[str, Instance], None],
+        /,
     ) -> AbstractContextManager[None]:
         """Wait after the body until all ``events`` of ``instance`` have arrived."""
