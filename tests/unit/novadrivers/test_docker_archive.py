@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives that are none, and those that would take the node's memory."""
+"""Files that are not archives, and archives that would exhaust the node's memory."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 def files(manifest: Any = None, configuration: bytes = b"{}", **image: Any) -> dict[str, bytes]:
-    """What an archive holds: ``image`` is changed in an image that is right."""
+    """Return an archive's files; ``image`` overrides fields of a valid image."""
     described = [{**IMAGE, **image}] if manifest is None else manifest
     text = described if isinstance(described, bytes) else json.dumps(described).encode()
     return {"c.json": configuration, "manifest.json": text}
@@ -92,7 +92,7 @@ def test_archive_that_is_cut_off(tmp_path: Path) -> None:
 
 
 def bomb(kind: bytes, size: int) -> bytes:
-    """A header of tar that is followed by ``size`` bytes, of which few are there."""
+    """A tar header that announces ``size`` bytes, most of which are missing."""
     entry = tarfile.TarInfo("manifest.json")
     entry.type, entry.size = kind, size
     return entry.tobuf(tarfile.GNU_FORMAT) + bytes(2**20)

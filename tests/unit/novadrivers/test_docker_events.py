@@ -12,7 +12,7 @@ from novadrivers.docker.events import Change, Watcher
 
 
 class Node:
-    """A running instance u1, and what the watcher said of it."""
+    """A running instance u1, and what the watcher reported of it."""
 
     def __init__(self) -> None:
         self.daemon = FakeDaemon()
@@ -40,7 +40,7 @@ def node() -> Node:
 
 @pytest.fixture
 def later(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the watcher wants to look at later."""
+    """What the watcher scheduled for later."""
     wanted: list[Any] = []
     monkeypatch.setattr(node.watcher, "_later", lambda *arguments: wanted.append(arguments))
     return wanted
@@ -213,7 +213,7 @@ def test_stop_before_the_first_events_is_novas(node: Node, monkeypatch: pytest.M
 
 
 def add_second(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let there be u2 after u1, and u1 be one that the daemon cannot tell the state of."""
+    """Add u2 after u1, and let the daemon fail to report the state of u1."""
     for spec in (dataclasses.replace(SPEC, uuid="u0"), dataclasses.replace(SPEC, uuid="u2")):
         node.instances.create(spec, "sha256:i")
         node.instances.start_sandbox(spec.uuid)

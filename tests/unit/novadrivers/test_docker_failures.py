@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which error of docker, of a command or of the driver reaches Nova as which of its own."""
+"""Which of Nova's errors the errors of docker, commands and the driver become."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def test_novas_own_errors_stay(failures: Any) -> None:
 
 @pytest.mark.parametrize("error", [*(row[0] for row in ERRORS), KeyError("id"), ValueError("mtu")])
 def test_ports_of_one_instance_end_no_nova_compute(failures: Any, error: Exception) -> None:
-    """Nova takes the one exception for that instance's fault, the other for the whole node's."""
+    """One exception concerns a single instance for Nova, the other one the whole node."""
     with pytest.raises(fakenova.NovaException) as caught:
         failures.translate_plug_errors(failures.translate_errors(fail))(error)
     away = isinstance(error, docker_errors.DockerException | requests.ConnectionError)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules of the docker driver that turn data into data."""
+"""Modules of the docker driver without side effects."""
 
 import dataclasses
 import subprocess

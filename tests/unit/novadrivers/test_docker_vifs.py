@@ -24,7 +24,7 @@ class Port:
 
 
 class Machine:
-    """What was done to the machine; ``broken`` steps fail."""
+    """Records what is done to the node; ``broken`` steps fail."""
 
     def __init__(self) -> None:
         self.there = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs of a build that was interrupted is ended."""
+"""The guest of an interrupted build is stopped."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's ironic driver waits for Ironic, and undeploys what nobody waits for."""
+"""The ironic driver retries while Ironic is restarted, and undeploys after interrupted builds."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -50,7 +50,7 @@ class NovaDriver:
 
 
 class OldNovaDriver(NovaDriver):
-    """Until 2024.1 it has python-ironicclient, too."""
+    """Older releases, such as Zed, use python-ironicclient, too."""
 
     ironic: Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the libvirt drivers add to Nova's: they outlive libvirtd, and what containers need."""
+"""What the libvirt drivers add to Nova's: retries, and what containers need."""
 
 import contextlib
 import threading
@@ -152,7 +152,7 @@ class VirtApi:
 
 
 class Nova:
-    """The fake modules of Nova, and what the drivers do with them."""
+    """Fake modules of Nova, and a record of how the drivers use them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
         self.monkeypatch = monkeypatch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is changed in Nova: only by patches.install(), and only what its table says."""
+"""Only patches.install() changes Nova, and only what its table lists."""
 
 import ast
 import json
@@ -92,7 +92,7 @@ def test_importing_changes_nothing(patches: Any, nova: Any) -> None:
 
 
 def test_no_module_assigns_to_one_that_it_imports() -> None:
-    """Nor does any function of another module than patches."""
+    """Neither at import nor in functions."""
     for path in surface.PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text())
         imported = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A method that is tried again while its daemon is away."""
+"""A method is retried while its daemon is away."""
 
 import pytest
 

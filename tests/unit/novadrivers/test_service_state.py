@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a nova-compute tells Nova when it starts and stops."""
+"""What nova-compute reports when it starts and stops."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which ports are waited for, and what becomes of a build whose ports Neutron does not connect."""
+"""Which events are waited for, and what happens if Neutron does not connect the ports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class TimedOut(Exception):
 
 
 class VirtApi:
-    """Nova's side: Neutron connects the ports, fails to, or says nothing in time."""
+    """Nova's VirtAPI: Neutron connects the ports, fails, or sends no event in time."""
 
     def __init__(self, outcome: str) -> None:
         self.outcome = outcome
