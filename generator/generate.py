@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from generator.contracts.model import Contracts
     from generator.output.render import File
     from generator.plan.resolve import Plan
+    from imagebuild.images import Image
 
 # heat/common/config.py: max_resources_per_stack, max_template_size.
 HEAT_RESOURCES = 1000
@@ -49,11 +50,14 @@ def generate(
     return directory.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
 
 
-def images(cloud_file: Path, hypervisor: str | None = None) -> str:
-    """Return the text of ``images.yaml`` for the cloud of ``cloud_file``; nothing is written."""
+def images(cloud_file: Path) -> "list[Image]":
+    """Return the images that the roles of the cloud of ``cloud_file`` need.
+
+    Raises InvalidInputError with every problem of the file.
+    """
     from generator.output import render
 
-    return render.images(_load(cloud_file, hypervisor)[0])
+    return render.images(_load(cloud_file, None)[0])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +96,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.images:
         if args.check:
             raise InputError("--check has nothing to compare with --images", "give -o OUT instead")
-        print(images(args.cloud, args.hypervisor), end="")
+        from generator.output import render
+
+        print(render.image_list(_load(args.cloud, args.hypervisor)[0]), end="")
         return 0
     if args.check:
         return _check(args)

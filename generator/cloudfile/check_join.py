@@ -8,8 +8,7 @@ from altostratus.yamlfile.problems import Report
 from generator.cloudfile import services
 from generator.cloudfile.check_networks import place
 from generator.cloudfile.model import Cloud, Network, Role
-from generator.contracts.model import Contract, Contracts
-from generator.plan.resolve import CATALOGUE
+from generator.contracts.model import CATALOGUE, Contract, Contracts
 
 
 def check(

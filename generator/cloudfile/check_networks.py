@@ -30,14 +30,6 @@ def place(node: Node, *keys: str) -> Mark:
     return node.mark
 
 
-def cidr(node: Node, report: Report) -> IPv4Network:
-    """Return the network that ``node`` (of the form ``grammar.CIDR``) means."""
-    network = IPv4Network(str(node.value), strict=False)
-    if str(network) != node.value:
-        report.add(node.mark, f"cidr: {node.value} is an address", f"the network is {network}")
-    return network
-
-
 def names(root: Node) -> list[str]:
     """Return the networks of the cloud file ``root`` in its order, those with mistakes last."""
     node = root.get("networks")

@@ -10,8 +10,8 @@ from altostratus.yamlfile.problems import Mark, Report, alike
 from generator.cloudfile import services
 from generator.cloudfile.check_networks import hosts, is_host, is_inside, names, place, wire
 from generator.cloudfile.model import Cloud, Network, Role, carrier
+from generator.cloudfile.naming import resource_names
 from generator.contracts.model import Contracts
-from generator.heat import ports
 
 
 def check(
@@ -198,7 +198,7 @@ def _check_names(roles: Mapping[str, Role], root: Node, report: Report) -> None:
     owners: dict[str, str] = {}
     for role in roles.values():
         _check_instances(role, roles, root, report)
-        for resource in ports.resource_names(role):
+        for resource in resource_names(role):
             other = owners.setdefault(resource, role.name)
             if other != role.name:
                 mark = root.fields["roles"].keys[role.name]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from altostratus.hypervisors import DEFAULT
-from altostratus.yamlfile import document, schema
+from altostratus.yamlfile import addresses, document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import InvalidInputError, Report, nearest
 from altostratus.yamlfile.schema import Schema
@@ -108,7 +108,7 @@ def _networks(root: Node, report: Report) -> dict[str, Network]:
     found: dict[str, Network] = {}
     for name, node in _fields(root, "networks").items():
         if cidr := node.get("cidr"):
-            found[name] = _network(name, node, check_networks.cidr(cidr, report), report)
+            found[name] = _network(name, node, addresses.network(cidr, report), report)
     return found
 
 
@@ -129,7 +129,7 @@ def _network(name: str, node: Node, cidr: IPv4Network, report: Report) -> Networ
         dns=tuple(IPv4Address(one) for one in _plain(node, grammar.NETWORK, "dns")),
         routes=tuple(
             Route(
-                check_networks.cidr(route.fields["destination"], report),
+                addresses.network(route.fields["destination"], report),
                 IPv4Address(route.fields["nexthop"].plain()),
             )
             for route in (routes.items if routes else [])

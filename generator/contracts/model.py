@@ -10,6 +10,9 @@ from altostratus.yamlfile.problems import Mark
 from altostratus.yamlfile.schema import Schema
 from generator.contracts.references import Value
 
+CATALOGUE = "keystone.services"
+"""The list key that the ``endpoint`` of every contract contributes an item to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

@@ -12,6 +12,7 @@ from typing import Any
 
 from altostratus.yamlfile.emit import Block, Flow
 from generator.cloudfile.model import Cloud, Role, camel_case
+from generator.cloudfile.naming import config_name
 from generator.contracts.model import Contracts
 from generator.heat import ports
 from generator.heat.values import HeatValues
@@ -126,7 +127,7 @@ def _role(plan: Plan, role: Role) -> dict[str, Any]:
     resources: dict[str, Any] = {}
     for network in role.networks:
         resources |= ports.resources(plan.cloud, role, network)
-    resources[f"{role.title}Config"] = Block(
+    resources[config_name(role)] = Block(
         {
             "type": "OS::Heat::StructuredConfig",
             "properties": {
@@ -155,7 +156,7 @@ def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
         "image": {"get_param": f"{role.title}Image"},
         "flavor": {"get_param": f"{role.title}Flavor"},
         "key_name": {"get_param": "KeyName"},
-        "config": {"get_resource": f"{role.title}Config"},
+        "config": {"get_resource": config_name(role)},
         "instances": values.instances(),
         "metadata": {"cloud": plan.cloud.name, "role": role.name},
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from altostratus.yamlfile.emit import Flow
 from generator.cloudfile.model import Role, camel_case
+from generator.cloudfile.naming import group_name, port_name
 from generator.contracts.references import Reference, Text, Value
 from generator.heat import ports
 from generator.plan.metadata import replaced
@@ -44,7 +45,7 @@ class HeatValues:
             return [self._instance(index) for index in range(role.count)]
         for_each: dict[str, Any] = {}
         for network in role.networks:
-            group = ports.group_name(role, network)
+            group = group_name(role, network)
             for_each[f"<{network}.port>"] = {"get_attr": [group, "refs"]}
             for_each[f"<{network}.address>"] = ports.addresses(role, network)
         template = self._instance_of({one: f"<{one}.port>" for one in role.networks}, self.inputs)
@@ -56,8 +57,7 @@ class HeatValues:
             f"<{network}.address>": ports.address(role, network, index) for network in role.networks
         }
         its_ports = {
-            network: {"get_resource": ports.port_name(role, network, index)}
-            for network in role.networks
+            network: {"get_resource": port_name(role, network, index)} for network in role.networks
         }
         inputs = {name: _filled(value, own) for name, value in self.inputs.items()}
         return self._instance_of(its_ports, inputs)

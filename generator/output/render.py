@@ -16,6 +16,7 @@ from generator.output import literals, secretstore
 from generator.output.literals import LiteralValues
 from generator.plan import metadata
 from generator.plan.resolve import Plan
+from imagebuild.images import Image
 
 MARK = "Written by generate-stacks"
 
@@ -41,7 +42,7 @@ def files(
     secrets = secretstore.complete(known, plan.secrets)
     found = {
         SECRETS: File(secretstore.text(secrets), 0o600),
-        "images.yaml": File(images(cloud)),
+        "images.yaml": File(image_list(cloud)),
         f"{cloud.name}.yaml": File(_yaml(cloud, heat.template(plan, contracts), _usage(cloud))),
         "environment.yaml": File(_yaml(cloud, heat.environment(plan), "")),
         "networks.json": File(_json({"networks": [_network(one) for one in _used(cloud)]})),
@@ -60,22 +61,36 @@ def files(
     return found
 
 
-def images(cloud: Cloud) -> str:
-    """Return ``images.yaml``: the images that the roles of ``cloud`` need, for build-images."""
-    content = {
-        "images": [
-            {
-                "name": f"{cloud.name}-{role.name}-{role.hypervisor}",
-                "role": role.name,
-                "hypervisor": role.hypervisor,
-                "release": cloud.distribution,
-                "elements": list(role.services),
-                "parameter": f"{role.title}Image",
-            }
-            for role in _roles(cloud)
-        ]
-    }
+def images(cloud: Cloud) -> list[Image]:
+    """Return the images that the roles of ``cloud`` need."""
+    return [
+        Image(
+            name=f"{cloud.name}-{role.name}-{role.hypervisor}",
+            role=role.name,
+            hypervisor=role.hypervisor,
+            release=cloud.distribution,
+            elements=role.services,
+            parameter=f"{role.title}Image",
+        )
+        for role in _roles(cloud)
+    ]
+
+
+def image_list(cloud: Cloud) -> str:
+    """Return ``images.yaml``, the images of ``cloud`` for build-images."""
+    content = {"images": [_image(one) for one in images(cloud)]}
     return _yaml(cloud, content, "The images of the cloud: build-images -c images.yaml -o IMAGES")
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return {
+        "name": image.name,
+        "role": image.role,
+        "hypervisor": image.hypervisor,
+        "release": image.release,
+        "elements": list(image.elements),
+        "parameter": image.parameter,
+    }
 
 
 def _roles(cloud: Cloud) -> list[Role]:

@@ -11,13 +11,10 @@ from dataclasses import dataclass, field
 from generator.cloudfile import services
 from generator.cloudfile.model import Cloud, Role
 from generator.contracts import references
-from generator.contracts.model import Contract, Contracts
+from generator.contracts.model import CATALOGUE, Contract, Contracts
 from generator.contracts.references import Reference, Text, Value
 
 REGION = "RegionOne"
-
-CATALOGUE = "keystone.services"
-"""The list key that every contract's ``endpoint`` contributes an item to."""
 
 
 @dataclass(frozen=True)

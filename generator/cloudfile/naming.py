@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of the resources that a role has in the root stack; no two roles may share one."""
+
+from generator.cloudfile.model import Role, camel_case
+
+
+def config_name(role: Role) -> str:
+    """Return the name of the software configuration that the instances of ``role`` share."""
+    return f"{role.title}Config"
+
+
+def group_name(role: Role, network: str) -> str:
+    """Return the name of the group of ports of ``role`` on ``network``."""
+    return f"{role.title}{camel_case(network)}Ports"
+
+
+def port_name(role: Role, network: str, index: int) -> str:
+    """Return the name of the port of one instance of a role with fixed addresses."""
+    return f"{role.title}{camel_case(network)}Port{index}"
+
+
+def resource_names(role: Role) -> list[str]:
+    """Return the names of all resources of ``role`` in the root stack."""
+    names = [config_name(role), role.title]
+    for network in role.networks:
+        if role.addresses:
+            names += [port_name(role, network, index) for index in range(role.count)]
+        else:
+            names.append(group_name(role, network))
+    return names
