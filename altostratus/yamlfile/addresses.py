@@ -3,6 +3,7 @@
 
 from ipaddress import IPv4Network
 
+from altostratus.yamlfile import checks
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
 from altostratus.yamlfile.schema import Schema
@@ -31,5 +32,6 @@ def network(node: Node, report: Report) -> IPv4Network:
     """
     found = IPv4Network(str(node.value), strict=False)
     if str(found) != node.value:
-        report.add(node.mark, f"cidr: {node.value} is an address", f"the network is {found}")
+        message, hint = f"cidr: {node.value} is an address", f"the network is {found}"
+        report.add(node.mark, message, hint, checks.HOST_BITS)
     return found

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of the resources that a role has in the root stack; no two roles may share one."""
+"""Names that follow from a cloud file: Nova flavors, and resources of the root stack."""
 
-from generator.cloudfile.model import Role, camel_case
+from generator.cloudfile.model import Cloud, Role, camel_case
+
+
+def flavor_name(cloud: Cloud, role: Role) -> str:
+    """Return the name of the Nova flavor of ``role``."""
+    return f"{cloud.name}-{role.name}"
 
 
 def config_name(role: Role) -> str:
