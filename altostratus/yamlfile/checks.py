@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of any file: whether it can be read, and whether it has the form of its schema."""
 
-from altostratus.yamlfile.problems import UNNAMED, Check
+from altostratus.yamlfile import problems
+from altostratus.yamlfile.problems import Check
 
-INVALID = UNNAMED
+INVALID = problems.UNNAMED
 
 ENCODING = Check("E1001", "encoding", "The file is not UTF-8")
 SYNTAX = Check("E1002", "syntax", "The file is not YAML")
