@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``generate-stacks``: from a cloud file to everything that builds and deploys the cloud."""
+"""``generate-stacks``: writes everything that builds and deploys a cloud from its cloud file."""
 
 import argparse
 import logging
@@ -59,8 +59,8 @@ def images(cloud_file: Path) -> "list[Image]":
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="generate-stacks",
-        description="Make Heat templates, networks, flavors, metadata and the list of images of "
-        "a cloud from its cloud file.",
+        description="Generate Heat templates, networks, flavors, metadata and the image list of a "
+        "cloud from its cloud file.",
     )
     parser.add_argument("cloud", metavar="CLOUD.yaml", type=Path, help="cloud file")
     what = parser.add_mutually_exclusive_group(required=True)
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; exit 1 if OUT is not what would be written",
+        help="write nothing; exit 1 if OUT is out of date",
     )
     return parser
 

@@ -115,7 +115,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if close := alike(word, names):
         return f"did you mean '{close[0]}'?"
+    if not names:
+        return "nothing is allowed here: remove it"
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return (
-        f"known: {', '.join(names[:_LISTED])}{more}" if names else "nothing can be here: remove it"
-    )
+    return f"known: {', '.join(names[:_LISTED])}{more}"

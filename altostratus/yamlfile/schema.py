@@ -83,7 +83,7 @@ def check_unique(values: Iterable[Node | None], what: str, report: Report) -> No
         first = seen.setdefault(str(value.value).lower(), value)
         if first is not value:
             message = f"{what}: {value.value} is also in line {first.mark.line}"
-            hint = "each can be there once: correct one of them"
+            hint = "each must be unique: change one of them"
             report.add(value.mark, message, hint, checks.DUPLICATE_VALUE)
 
 
@@ -230,7 +230,7 @@ def _of_list(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
     if not least <= len(node.items) <= most:
         wanted = f"at least {least} are needed"
         if len(node.items) > most:
-            wanted = f"at most {most} can be"
+            wanted = f"at most {most} are allowed"
         elif least == most:
             wanted = f"{least} are needed"
         message = f"{what}: {len(node.items)} items where {wanted}"

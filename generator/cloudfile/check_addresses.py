@@ -33,7 +33,7 @@ def _numbers(role: Role, network: str, context: Context) -> Iterator[Problem]:
         hint = "give one for each instance, or none"
         yield checks.NUMBER_OF_ADDRESSES.at(given.mark, message, hint)
     if len(set(fixed)) < len(fixed):
-        message = f"addresses: one of those on {network} is given twice"
+        message = f"addresses: an address on {network} is listed twice"
         yield checks.ADDRESS_TWICE.at(given.mark, message, "give each instance another")
 
 

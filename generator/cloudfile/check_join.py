@@ -38,7 +38,7 @@ def _networks(context: Context, joined: Cloud) -> Iterator[Problem]:
         mine, theirs = context.networks[name], joined.networks[name]
         if (mine.cidr, mine.vlan) != (theirs.cidr, theirs.vlan):
             mark = context.place("networks", name)
-            message = f"network '{name}' is another one in {joined.name}: {theirs.cidr}"
+            message = f"network '{name}' is a different network in {joined.name}: {theirs.cidr}"
             yield checks.JOIN_NETWORK.at(mark, message, "describe the same or rename it")
 
 

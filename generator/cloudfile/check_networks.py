@@ -123,7 +123,7 @@ def _segments(context: Context) -> Iterator[Problem]:
         physical, vlan = mine
         if vlan is None:
             mark = place(node, "physical_network")
-            message = f"physical network '{physical}' has the flat network '{owner}'"
+            message = f"physical network '{physical}' already has the flat network '{owner}'"
             yield checks.SECOND_FLAT.at(mark, message, "give one of them a vlan")
         else:
             message = f"vlan: {vlan} is already that of network '{owner}'"

@@ -73,7 +73,7 @@ def _vlans(role: Role, context: Context) -> Iterator[Problem]:
     for network in mine if is_known(node, "hypervisor", "networks") else ():
         if network.vlan is not None and carrier(network, mine) is None:
             physical = network.physical_network
-            message = f"networks: bare metal reaches the VLAN {network.name} only through a cable"
+            message = f"networks: bare metal needs a flat network to reach the VLAN {network.name}"
             hint = f"add the flat network of the physical network {physical} to '{role.name}'"
             yield checks.VLAN_OUT_OF_REACH.at(place(node, "networks"), message, hint)
 
@@ -88,7 +88,7 @@ def _instance_names(role: Role, context: Context) -> Iterator[Problem]:
         return
     index = int(number) if number.isdecimal() else other.count
     if index < other.count and other.instance(index) == role.instance(0):
-        message = f"role '{role.name}' has an instance of the name of one of '{base}'"
+        message = f"an instance of role '{role.name}' has the name of one of '{base}'"
         yield checks.INSTANCE_NAMES.at(role.mark, message, "rename one of them")
 
 
@@ -98,6 +98,6 @@ def _resource_names(context: Context) -> Iterator[Problem]:
         for resource in resource_names(role):
             other = owners.setdefault(resource, role.name)
             if other != role.name:
-                message = f"roles '{other}' and '{role.name}' both make a resource {resource}"
+                message = f"roles '{other}' and '{role.name}' both have a resource {resource}"
                 yield checks.RESOURCE_NAMES.at(role.mark, message, "rename one of them")
                 break

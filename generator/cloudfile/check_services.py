@@ -77,7 +77,8 @@ def _needs_and_limits(context: Context) -> Iterator[Problem]:
                     yield checks.UNMET_NEED.at(mark, message, hint)
             most = context.contracts.by_name[service].max
             if most is not None and instances[service] > most:
-                message = f"{service}: {instances[service]} instances where at most {most} can be"
+                count = instances[service]
+                message = f"{service}: {count} instances where at most {most} are allowed"
                 hint = "make 'count' smaller or take it out of other roles"
                 yield checks.TOO_MANY_INSTANCES.at(mark, message, hint)
 

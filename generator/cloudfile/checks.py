@@ -81,7 +81,7 @@ JOIN_CHAIN = Check("E2502", "join-chain", "The joined cloud joins another cloud 
 JOIN_NAME = Check("E2503", "join-name", "A cloud has the name of the cloud that it joins")
 JOIN_NOT_FIXED = Check("E2504", "join-not-fixed", "The joined cloud has no fixed addresses")
 JOIN_NETWORK = Check(
-    "E2505", "join-network", "A network of this name is another one in the joined cloud"
+    "E2505", "join-network", "The joined cloud has a different network of the same name"
 )
 JOIN_ADDRESS = Check("E2506", "join-address", "A fixed address is in use in the joined cloud")
 JOIN_CONTRIBUTION = Check(

@@ -80,7 +80,7 @@ def _cloud(context: Context) -> Cloud:
 
 
 def _move(root: Node, hypervisor: str) -> None:
-    """Make the file say that all roles are of the type ``hypervisor``."""
+    """Change the tree ``root`` so that all roles are of the type ``hypervisor``."""
     listed = root.get("hypervisors")
     if listed:
         listed.value = [Node(listed.mark, hypervisor)]
@@ -100,7 +100,7 @@ def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> C
         content = path.read_bytes()
         if document.parse(content, str(path), Report()).get("join") is None:
             return parse(content, str(path), contracts)
-        message = f"join: the cloud of {path} joins another itself"
+        message = f"join: the cloud of {path} joins another cloud itself"
         report.add(node.mark, message, "join that one", checks.JOIN_CHAIN)
     except OSError as error:
         message, hint = f"join: {path}: {error.strerror}", "give its path from this file"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The typed model of a cloud, as ``loader`` reads it; ``grammar`` has the form of the file."""
+"""The typed model of a cloud, as ``loader`` reads it from a file of the form ``grammar``."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the services of a role to contracts and metadata keys."""
+"""The services of a role, and the contracts and metadata keys that follow from them."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -11,7 +11,7 @@ from generator.contracts.model import Contract, Contracts
 
 
 def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
-    """Return the services that the list ``node`` names: services and groups, ``-name`` removes."""
+    """Return the services that the list ``node`` names; it has services, groups and ``-name``."""
     chosen: dict[str, None] = {}
     unknown = possible(node, contracts)
     for item in node.items:
@@ -49,7 +49,7 @@ def allowed_keys(role: Node, chosen: Iterable[str], contracts: Contracts) -> Col
     """Return the keys for ``config`` of the role with the tree ``role`` and ``chosen`` services."""
     listed = role.get("services")
     if listed is None:
-        return contracts.keys  # what its services are is not known
+        return contracts.keys  # its services are not known
     return metadata_keys({*chosen, *possible(listed, contracts)}, contracts)
 
 
@@ -66,7 +66,7 @@ def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> Non
     if base:
         users = [one.name for one in contracts.services.values() if name in one.closure]
         hint = f"list what uses it: {', '.join(users)}"
-        message = f"services: '{name}' is shared settings and no service"
+        message = f"services: '{name}' is shared settings, not a service"
         report.add(item.mark, message, hint, checks.NOT_A_SERVICE)
     else:
         hint = nearest(name, [*contracts.services, *contracts.groups])
@@ -75,13 +75,13 @@ def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> Non
 
 
 def closure(services: Iterable[str], contracts: Contracts) -> tuple[Contract, ...]:
-    """Return the contracts of ``services`` and of the shared bases in their elements, by name."""
+    """Return the contracts of ``services`` and of the bases that they share, ordered by name."""
     names = {name for service in services for name in contracts.by_name[service].closure}
     return tuple(contracts.by_name[name] for name in sorted(names))
 
 
 def metadata_keys(services: Iterable[str], contracts: Contracts) -> tuple[str, ...]:
-    """Return the keys that an instance with ``services`` may see: their own and what they read."""
+    """Return the keys that an instance with ``services`` gets: their own and those they read."""
     return tuple(
         sorted({key for one in closure(services, contracts) for key in (*one.keys, *one.reads)})
     )

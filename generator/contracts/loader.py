@@ -3,7 +3,7 @@
 
 A contract says what the service needs, which metadata keys it owns and where their values come
 from, which secrets it has and what it contributes to others. ``docs/services.md`` explains every
-field; SERVICE_SCHEMA is their form.
+field; SERVICE_SCHEMA defines them.
 """
 
 from collections.abc import Iterator
@@ -42,10 +42,10 @@ def load(elements: Path) -> Contracts:
 
 
 def element_closure(element: Path) -> tuple[str, ...]:
-    """Return the names of the directory ``element`` and of all that ``element-deps`` leads to.
+    """Return the names of the element in the directory ``element`` and of all its dependencies.
 
-    Only elements beside it count: diskimage-builder's own have no contracts. Dependencies come
-    before what depends on them.
+    Only elements of the same directory count: diskimage-builder's own have no contracts.
+    Dependencies come before what depends on them.
     """
     found: dict[str, None] = {}
 
@@ -106,7 +106,7 @@ def _keys(node: Node, contract: str, report: Report) -> Iterator[Key]:
         source = field.get("value") or field.get("default")
         form = {word: plain[word] for word in plain if word in KEY_FORM}
         if source:
-            # A reference may stand for any string, so only text without one has a known form.
+            # A reference can become any string: only a text without one can be checked here.
             value = references.parse(source.plain())
             if not any(references.references(value)):
                 schema.check(source, form, report, name)

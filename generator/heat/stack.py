@@ -3,8 +3,8 @@
 
 Ports come first, so that every address is known before the first server boots; then one software
 configuration for each role; then one nested stack for each instance (``templates/server-*.yaml``).
-All wait for one resource: Heat pauses for a second after each that waits for none, before it begins
-the next (``Stack.converge_stack``), which would be a second for each network of each role.
+All depend on one resource: after each resource without dependencies Heat pauses for a second
+before it starts the next (``Stack.converge_stack``), a second for each network of each role.
 Counts, images and flavors are parameters: scaling and upgrades are stack updates.
 """
 

@@ -24,8 +24,8 @@ TYPE_INPUT = "hypervisor-type"
 class RoleConfig:
     """The software configuration of a role.
 
-    ``config`` are the metadata as Heat functions, ``inputs`` the values of its inputs by name; what
-    differs in these between instances are ``%index%`` and the placeholders ``<NETWORK.address>``.
+    ``config`` is the metadata as Heat functions, ``inputs`` the values of its inputs by name. They
+    have ``%index%`` and the placeholder ``<NETWORK.address>`` where instances differ.
     """
 
     config: Mapping[str, Any]

@@ -2,8 +2,8 @@
 """The secrets of a cloud: generated once, kept in ``secrets.yaml``, which only its owner may read.
 
 The file is a Heat environment. Its values are ``parameter_defaults``, which Heat, unlike
-``parameters``, accepts for parameters that a template lacks: the secret of a service that was
-taken out is still there when the service comes back.
+``parameters``, accepts for parameters that a template lacks: the secret of a service that is
+removed from a cloud is kept for its return.
 """
 
 import base64
@@ -45,7 +45,7 @@ def load(path: Path) -> dict[str, str]:
     section = root.get(SECTION)
     if section is None:
         report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", _RESTORE, checks.MISSING_KEY)
-    # A cloud without secrets has an empty mapping here; nothing at all is not what we wrote.
+    # A cloud without secrets has an empty mapping here: null was not written by us.
     elif not isinstance(section.value, dict):
         message = f"{SECTION}: not a mapping of secrets"
         report.add(section.mark, message, _RESTORE, checks.TYPE)

@@ -41,12 +41,12 @@ def _addresses(plan: Plan) -> Iterator[Problem]:
 def _address(reference: Reference, key: str, role: Role, plan: Plan) -> Iterator[Problem]:
     mark, what = role.marks.get(key, role.mark), f"role '{role.name}': {key}"
     if reference.kind in ADDRESSES and not plan.providers(reference.name):
-        message = f"{what} is the address of {reference.name}, which no role has"
+        message = f"{what} needs the address of {reference.name}, which no role has"
         hint = f"add {reference.name} to the services of a role"
         yield checks.NO_SUCH_ADDRESS.at(mark, message, hint)
     network = reference.name.removesuffix(".address")
     if reference.kind == "self" and network != reference.name and network not in role.networks:
-        message = f"{what} is its address on {network}, which it is not on"
+        message = f"{what} needs an address on {network}, which the role is not on"
         hint = f"add {network} to the networks of the role"
         yield checks.NOT_ON_NETWORK.at(mark, message, hint)
 

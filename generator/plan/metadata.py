@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the metadata of instances looks like, whether Heat functions fill it or literals."""
+"""The metadata of instances as a tree, whether its values are Heat functions or literals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan of a cloud: what is deployed, with metadata that are still symbolic."""
+"""The plan of a cloud: what is deployed, with metadata that is still symbolic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -16,7 +16,7 @@ from generator.plan.model import Plan
 
 
 def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
-    """Return the plan of ``cloud``; ``generator.plan.check_plan`` says whether it can be."""
+    """Return the plan of ``cloud``; ``generator.plan.check_plan`` checks it."""
     joined = cloud.joined.services if cloud.joined else frozenset()
     values = _values(services.closure(cloud.services | joined, contracts), contracts)
     values |= _joined_config(cloud, contracts)
@@ -53,7 +53,7 @@ def _needed_secrets(metadata: Mapping[str, Mapping[str, Value]]) -> list[str]:
 
 
 def _joined_config(cloud: Cloud, contracts: Contracts) -> dict[str, Value]:
-    """Return what the joined cloud's file says of keys that no service of this cloud owns."""
+    """Return the joined cloud's settings of keys that no service of this cloud owns."""
     own = {key for one in services.closure(cloud.services, contracts) for key in one.keys}
     return {
         key: value
@@ -102,7 +102,7 @@ def _catalogue_item(contract: Contract, endpoint: Endpoint) -> Value:
 def _role_metadata(
     role: Role, values: Mapping[str, Value], contracts: Contracts
 ) -> dict[str, Value]:
-    # A key that nobody in the cloud owns is absent: what ``needs`` does not ask for is optional.
+    # A key whose owner is not in the cloud is absent: what ``needs`` does not list is optional.
     return {
         key: role.config[key] if key in role.config else values[key]
         for key in services.metadata_keys(role.services, contracts)

@@ -42,7 +42,7 @@ def problems(text: str, form: schema.Schema) -> list[str]:
         ("1", {"enum": [True]}, "f:1:1: thing: 1 is unknown [E1104]"),
         ("[1]", {"minItems": 2}, "f:1:1: thing: 1 items where at least 2 are needed [E1107]"),
         ("[1]", {"minItems": 2, "maxItems": 2}, "f:1:1: thing: 1 items where 2 are needed [E1107]"),
-        ("[1]", {"maxItems": 0}, "f:1:1: thing: 1 items where at most 0 can be [E1107]"),
+        ("[1]", {"maxItems": 0}, "f:1:1: thing: 1 items where at most 0 are allowed [E1107]"),
         ("{}", {"minProperties": 1}, "f:1:1: thing: it is empty [E1108]"),
         ("[a, 1]", {"items": {"type": "string"}}, "f:1:5: thing: 1 is not a string [E1101]"),
         ("a: 1", {"properties": {"a": {"type": "string"}}}, "f:1:4: a: 1 is not a string [E1101]"),

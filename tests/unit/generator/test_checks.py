@@ -197,7 +197,7 @@ def test_ids_and_names_are_unique() -> None:
         assert len({one.name for one in area}) == len(area)
 
 
-@pytest.mark.parametrize(("number", "area"), enumerate(AREAS, 1))
+@pytest.mark.parametrize(("number", "area"), list(enumerate(AREAS, 1)))
 def test_ids_are_of_their_area_and_in_order(number: int, area: str) -> None:
     found = [one.id for one in AREAS[area]]
     assert found and found == sorted(found)

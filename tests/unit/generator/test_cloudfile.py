@@ -140,7 +140,11 @@ CASES = [
     ("172.16.2.0/24", "192.168.24.128/25", "f:5:31: cidr: 192.168.24.128/25 overlaps 192.168.24.0"),
     ("vlan: 201", "type: vlan", "f:5:20: type: a vlan network needs an id"),
     ("vlan: 201", "vlan: 201, type: flat", "f:5:31: type: a flat network has no vlan"),
-    ("vlan: 201, ", "", "f:5:13: physical network 'ctlplane' has the flat network 'ctlplane'"),
+    (
+        "vlan: 201, ",
+        "",
+        "f:5:13: physical network 'ctlplane' already has the flat network 'ctlplane'",
+    ),
     ("  ctlplane: {", "  ctlplane: {vlan: 201, ", "f:5:20: vlan: 201 is already that of network"),
     ("gateway: 192.168.24.1,", "gateway: 192.168.25.1,", "f:4:46: gateway: 192.168.25.1 is not an"),
     ("gateway: 192.168.24.1,", "gateway: 192.168.24.0,", "f:4:46: gateway: 192.168.24.0 is not an"),
@@ -201,12 +205,12 @@ CASES = [
     (
         "memcached]",
         "memcached]\n    count: 2",
-        "f:8:16: mariadb: 2 instances where at most 1 can be",
+        "f:8:16: mariadb: 2 instances where at most 1 are allowed",
     ),
     (
         "[keystone, glance]",
         "[control, mariadb]",
-        "f:8:16: mariadb: 3 instances where at most 1 can b",
+        "f:8:16: mariadb: 3 instances where at most 1 are",
     ),
     (
         "count: 2",
@@ -221,7 +225,7 @@ CASES = [
     (
         "  api:",
         "  d-1: {services: [memcached]}\n  d1:",
-        "f:10:3: roles 'd-1' and 'd1' both make a resource D1",
+        "f:10:3: roles 'd-1' and 'd1' both have a resource D1",
     ),
     # Configuration
     ("count: 2", "config: {keystone: {thread: 2}}", "f:11:25: config: no service here has the key"),
@@ -251,7 +255,7 @@ CASES = [
     (
         "count: 2",
         "count: 2\n  api-1:\n    services: [memcached]\n    addresses: {ctlplane: [192.168.24.5]}",
-        "f:12:3: role 'api-1' has an instance of the name of one of 'api'",
+        "f:12:3: an instance of role 'api-1' has the name of one of 'api'",
     ),
     (
         "count: 2",
@@ -282,7 +286,7 @@ CASES = [
     (
         "count: 2",
         "count: 2\n    addresses: {ctlplane: [192.168.24.5, 192.168.24.5]}",
-        "f:12:27: addresses: one of those on ctlplane is given twice",
+        "f:12:27: addresses: an address on ctlplane is listed twice",
     ),
 ]
 
@@ -436,7 +440,7 @@ def test_bare_metal_needs_the_cable_of_its_vlans(services: Contracts) -> None:
     assert read(ironic, services).carrier(database, "internal") == "ctlplane"
     elsewhere = ironic.replace("vlan: 201", "vlan: 201, physical_network: storage")
     assert problems(elsewhere, services) == [
-        "f:8:5: networks: bare metal reaches the VLAN internal only through a cable [E2205]\n"
+        "f:8:5: networks: bare metal needs a flat network to reach the VLAN internal [E2205]\n"
         "    hint: add the flat network of the physical network storage to 'database'"
     ]
     read(elsewhere.replace("[ironic]", "[kvm]"), services)

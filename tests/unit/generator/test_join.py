@@ -97,12 +97,16 @@ def test_settings_of_the_joined_cloud_count_for_its_own_keys_only(examples: Path
     ("old", "new", "said"),
     [
         ("join: undercloud.yaml", "join: missing.yaml", "missing.yaml: No such file"),
-        ("join: undercloud.yaml", "join: hypervisor-node.yaml", "joins another itself"),
+        ("join: undercloud.yaml", "join: hypervisor-node.yaml", "joins another cloud itself"),
         ("join: undercloud.yaml\n", "", "nova-lxc needs nova-api, which no role has"),
         ("join: undercloud.yaml", "join: 3", "join: 3 is not a cloud file"),
         ("name: hypervisor-node", "name: undercloud", "joins is called undercloud"),
         ("192.168.24.3]", "192.168.24.1]", "192.168.24.1 is also that of 'undercloud' of"),
-        ("192.168.24.0/24", "192.168.24.0/25", "network 'ctlplane' is another one in undercloud"),
+        (
+            "192.168.24.0/24",
+            "192.168.24.0/25",
+            "network 'ctlplane' is a different network in undercloud",
+        ),
         (
             "nova-lxc]",
             "nova-lxc, glance]",

@@ -79,8 +79,8 @@ def test_addresses_that_nobody_has() -> None:
     there = "f:8:3: role 'compute'"
     wrong = replace(plan, metadata={"compute": {**plan.metadata["compute"], **values}})
     assert problems(wrong) == [
-        f"{there}: nova.host is the address of swift, which no role has",
-        f"{there}: nova.my_ip is its address on storage, which it is not on",
+        f"{there}: nova.host needs the address of swift, which no role has",
+        f"{there}: nova.my_ip needs an address on storage, which the role is not on",
     ]
 
 
