@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from generator.cloudfile.model import Cloud
     from generator.contracts.model import Contracts
     from generator.output.render import File
-    from generator.plan.model import Plan
     from imagebuild.images import Image
 
 logger = logging.getLogger(__name__)
@@ -139,30 +138,15 @@ def _files(
 
     plan = resolve(*_read(cloud_file, hypervisor))
     check_plan.check(plan)
-    secrets = secretstore.load(out / names.SECRETS) | _inherited(plan, out, joined_secrets)
+    secrets = secretstore.load(out / names.SECRETS)
+    if joined := plan.cloud.joined:
+        theirs = joined_secrets or out.absolute().parent / joined.name / names.SECRETS
+        secrets |= secretstore.inherited(plan, joined.name, theirs)
     files = render.files(plan, templates_path(), secrets)
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(plan.cloud, files[names.stack(plan.cloud.name)], cloud_file)
     return files
-
-
-def _inherited(plan: "Plan", out: Path, given: Path | None) -> dict[str, str]:
-    """Return the secrets, by Heat parameter, that belong to the cloud that this one joins."""
-    from generator.cloudfile.model import camel_case
-    from generator.output import names, secretstore
-
-    if plan.cloud.joined is None or not plan.inherited:
-        return {}
-    path = given or out.absolute().parent / plan.cloud.joined.name / names.SECRETS
-    known = secretstore.load(path)
-    wanted = {camel_case(name) for name in plan.inherited}
-    if missing := sorted(wanted - known.keys()):
-        raise InputError(
-            f"{path}: no {', '.join(missing)}, secrets of {plan.cloud.joined.name}",
-            "run generate-stacks for that cloud first, or say where: --joined-secrets FILE",
-        )
-    return {name: known[name] for name in wanted}
 
 
 def _warn_of_limits(cloud: "Cloud", template: "File", cloud_file: Path) -> None:

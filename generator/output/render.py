@@ -32,33 +32,39 @@ class File:
 def files(plan: Plan, templates: Path, known: Mapping[str, str]) -> dict[str, File]:
     """Return every file by its path below the output directory.
 
-    ``templates`` is the directory of the hand-written templates, ``known`` the secrets that exist.
+    ``templates`` is the directory of the hand-written templates, ``known`` the secrets that exist,
+    by Heat parameter; missing ones are generated.
     """
     cloud = plan.cloud
     secrets = secretstore.complete(known, plan.secrets)
-    found = {
+    networks = [_network(one) for one in cloud.networks.values()]
+    flavors = [_flavor(cloud, one) for one in cloud.roles.values()]
+    return {
         names.SECRETS: File(secretstore.text(secrets), 0o600),
         names.IMAGES: File(image_list(cloud)),
         names.stack(cloud.name): File(_yaml(cloud, heat.template(plan), _usage(cloud))),
         names.ENVIRONMENT: File(_yaml(cloud, heat.environment(plan), "")),
-        names.NETWORKS: File(
-            _json({"networks": [_network(one) for one in cloud.networks.values()]})
-        ),
-        names.FLAVORS: File(
-            _json({"flavors": [_flavor(cloud, one) for one in cloud.roles.values()]})
-        ),
+        names.NETWORKS: File(_json({"networks": networks})),
+        names.FLAVORS: File(_json({"flavors": flavors})),
+        **_templates(cloud, templates),
+        **_metadata(plan, {name: secrets[camel_case(name)] for name in plan.secrets}),
     }
-    for type_ in sorted({role.hypervisor for role in cloud.roles.values()}):
-        name = heat.server_template(type_)
-        text = (templates / Path(name).name).read_text(encoding="utf-8")
-        found[name] = File(text)
-    by_name = {name: secrets[camel_case(name)] for name in plan.secrets}
-    for role in cloud.roles.values():
-        if literals.is_possible(plan, role):
-            for index in range(role.count):
-                values = LiteralValues(plan, role, index, by_name)
-                tree = metadata.tree(plan, role, values.value, values.own)
-                found[names.metadata(role.instance(index))] = File(_json(tree), 0o600)
+
+
+def _templates(cloud: Cloud, folder: Path) -> dict[str, File]:
+    types = sorted({role.hypervisor for role in cloud.roles.values()})
+    paths = [heat.server_template(one) for one in types]
+    return {path: File((folder / Path(path).name).read_text(encoding="utf-8")) for path in paths}
+
+
+def _metadata(plan: Plan, secrets: Mapping[str, str]) -> dict[str, File]:
+    """Return the metadata files of all instances whose addresses are known now."""
+    found = {}
+    for role in plan.cloud.roles.values():
+        for index in range(role.count if literals.is_possible(plan, role) else 0):
+            values = LiteralValues(plan, role, index, secrets)
+            tree = metadata.tree(plan, role, values.value, values.own)
+            found[names.metadata(role.instance(index))] = File(_json(tree), 0o600)
     return found
 
 

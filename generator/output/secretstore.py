@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from altostratus.errors import InputError
 from altostratus.yamlfile import checks, document, emit
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Report
 from generator.cloudfile.model import camel_case
+from generator.plan.model import Plan
 
 SECTION = "parameter_defaults"
 
@@ -57,6 +59,21 @@ def load(path: Path) -> dict[str, str]:
             report.add(node.mark, f"{name}: not a string", hint, checks.TYPE)
     report.raise_if_any()
     return {name: str(node.value) for name, node in values.items()}
+
+
+def inherited(plan: Plan, cloud: str, path: Path) -> dict[str, str]:
+    """Return the secrets of ``plan`` that belong to the joined ``cloud``, by Heat parameter.
+
+    They are in the secrets file ``path`` of that cloud; raises InputError if one is missing.
+    """
+    wanted = {camel_case(name) for name in plan.inherited}
+    known = load(path) if wanted else {}
+    if missing := sorted(wanted - known.keys()):
+        raise InputError(
+            f"{path}: no {', '.join(missing)}, secrets of {cloud}",
+            "run generate-stacks for that cloud first, or give the path: --joined-secrets FILE",
+        )
+    return {name: known[name] for name in wanted}
 
 
 def complete(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

@@ -55,11 +55,10 @@ def test_imagebuild_alone_needs_a_list(capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
-@pytest.mark.parametrize("module", ["generator.build_images", "generator.generate"])
-def test_help_loads_neither_yaml_nor_the_model(module: str) -> None:
+def test_help_loads_neither_yaml_nor_the_model() -> None:
     code = (
         "import sys, contextlib, io\n"
-        f"from {module} import main\n"
+        "from generator.build_images import main\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "    main(['--help'])\n"
         "print([name for name in sys.modules if name in ('yaml', 'generator.cloudfile')])"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every check of cloud files: what is said, and where."""
+"""Every check of cloud files: its message, and the place it gives."""
 
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path

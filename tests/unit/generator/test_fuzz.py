@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever is in a cloud file, it is either refused with places or becomes a whole stack."""
+"""Any cloud file is either rejected, with places, or becomes a complete stack."""
 
 import copy
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud that joins another: endpoints, secrets and settings of that one, and what cannot be."""
+"""A cloud that joins another: endpoints, secrets and settings of that one, and problems."""
 
 import json
 import shutil
@@ -114,7 +114,7 @@ def test_settings_of_the_joined_cloud_count_for_its_own_keys_only(examples: Path
         ),
     ],
 )
-def test_what_does_not_fit_is_said(
+def test_conflicts_are_reported(
     examples: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
 ) -> None:
     file = rewrite(examples / "hypervisor-node.yaml", old, new)
@@ -130,7 +130,7 @@ def test_a_cloud_without_fixed_addresses_cannot_be_joined(
     assert "'undercloud' of undercloud has no fixed address on ctlplane" in capsys.readouterr().err
 
 
-def test_problems_of_the_joined_file_are_said_with_their_place(
+def test_problems_of_the_joined_file_have_places(
     examples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rewrite(examples / "undercloud.yaml", "      - mariadb\n", "      - mariabd\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan that cannot be is refused, at its places in the file, before anything is written."""
+"""An impossible plan is rejected, with places in the file, before anything is written."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_one_name_for_several_instances() -> None:
     ]
 
 
-def test_every_clash_on_a_node_is_told_at_once() -> None:
+def test_every_clash_on_a_node_is_reported_at_once() -> None:
     config = "{nova-kvm: {state_path: /var/lib/nova-lxc}, nova-docker: {compute_hostname: n},"
     text = (examples_path() / "undercloud.yaml").read_text()
     lines = text.count("\n")
