@@ -72,7 +72,7 @@ def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
 def ensure_base(step: Step, job: Job) -> None:
     """Build the base layer of ``step``, unless it is in the cache or another process builds it."""
     with exclusive(job, LAYERS, step.recipe.name):
-        if step.reasons == ("forced",) or not job.cache.find(LAYERS, step.recipe):
+        if step.force or not job.cache.find(LAYERS, step.recipe):
             _build_base(step.recipe, job)
 
 
@@ -96,8 +96,7 @@ def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, An
         if step.action is Action.CURRENT:
             return manifest.refresh(image, job.directory)
         with exclusive(job, IMAGES, recipe.name):
-            forced = step.reasons == ("forced",)
-            entry = None if forced else job.cache.find(IMAGES, recipe)
+            entry = None if step.force else job.cache.find(IMAGES, recipe)
             entry = entry or _build_image(image, recipe, job)
             return manifest.publish(entry, image, job.directory)
 

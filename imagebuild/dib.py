@@ -148,7 +148,7 @@ def build_root(
         write_prebuilt_root(recipe, place.work / "elements")
         environment["ALTOSTRATUS_PREBUILT_ROOT"] = str(parent)
         names += ["prebuilt-root"]
-    command = ["disk-image-create", "-a", recipe.inputs["architecture"], "-n", "-t", "tar"]
+    command = ["disk-image-create", "-a", recipe.architecture, "-n", "-t", "tar"]
     command += ["-o", str(place.work / "root"), *names]
     times = PhaseTimes(report)
     try:

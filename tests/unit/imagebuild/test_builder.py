@@ -327,7 +327,7 @@ def test_second_builder_waits_and_uses_the_first_ones_image(
 def test_vanished_base_is_a_clear_error(runs: FakeRuns, job: Job) -> None:
     build(job, TINY)
     plan = [
-        dataclasses.replace(step, action=Action.BUILD, reasons=("forced",))
+        dataclasses.replace(step, action=Action.BUILD, force=True)
         for step in make_plan([TINY], job.cache, job.directory)
     ]
     base = plan[0].recipe.parent
