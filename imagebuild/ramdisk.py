@@ -67,7 +67,7 @@ def make_plan(release: str, cache: Cache, directory: Path, force: bool = False) 
 
 def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
     """Do the steps of make_plan and return the manifest records of both files."""
-    builder.sweep(job.cache)
+    builder.sweep(job)
     *bases, step = plan
     for base in bases:
         builder.ensure_base(base, job)
