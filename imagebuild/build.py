@@ -54,6 +54,10 @@ def _parser(*, with_clouds: bool) -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print the result as JSON")
     force = "build even what has not changed, from fresh packages"
     add("--force", action="store_true", help=force)
+    keep = "keep the work directory of a build that fails, with its root, and say where it is"
+    add("--keep-failed", action="store_true", help=keep)
+    shell = "open a shell in the root of a build that fails; needs a terminal, implies --jobs 1"
+    add("--shell-on-failure", action="store_true", help=shell)
     return parser
 
 
@@ -85,6 +89,8 @@ def _main(args: argparse.Namespace, images_of: ImagesOf | None) -> int:
 
     if args.jobs < 1:
         raise InputError(f"--jobs must be at least 1, is {args.jobs}")
+    if args.shell_on_failure and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError("--shell-on-failure needs a terminal", "use --keep-failed without one")
     cache, directory = Cache(default_root()), args.output.absolute()
     steps = _plan(args, images_of, cache, directory)
     if args.dry_run:
@@ -135,10 +141,14 @@ def _build(
         mirrors=mirrors.mirror_options() if building else {},
         progress=Progress(args.quiet),
         stopping=threading.Event(),
+        keep_failed=args.keep_failed,
+        shell_on_failure=args.shell_on_failure,
     )
     if args.deploy_ramdisk:
         return ramdisk.carry_out(steps, job)
-    return builder.carry_out(steps, job, min(args.jobs, os.cpu_count() or 1))
+    # Two shells cannot share a terminal.
+    jobs = 1 if args.shell_on_failure else min(args.jobs, os.cpu_count() or 1)
+    return builder.carry_out(steps, job, jobs)
 
 
 def _print_plan(steps: Sequence["Step"], as_json: bool) -> None:

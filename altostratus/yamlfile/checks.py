@@ -7,15 +7,16 @@ from altostratus.yamlfile.problems import Check
 INVALID = problems.UNNAMED
 
 ENCODING = Check("E1001", "encoding", "The file is not UTF-8")
-SYNTAX = Check("E1002", "syntax", "The file is not YAML")
+SYNTAX = Check("E1002", "syntax", "The file is not YAML, or not JSON")
 DEPTH = Check("E1003", "depth", "Lists and mappings are nested too deeply")
-SIZE = Check("E1004", "size", "The file has too many values, aliases expanded")
+SIZE = Check("E1004", "size", "The file is too large, or has too many values (aliases expanded)")
 DOCUMENTS = Check("E1005", "documents", "The file has a second YAML document")
 TAG = Check("E1006", "tag", "A value has a YAML tag")
 ALIAS = Check("E1007", "alias", "An alias has no anchor before it")
 COMPLEX_KEY = Check("E1008", "complex-key", "The key of a mapping is a list or a mapping")
 MERGE_KEY = Check("E1009", "merge-key", "A mapping has a merge key (`<<`), which YAML 1.2 lacks")
 DUPLICATE_KEY = Check("E1010", "duplicate-key", "A mapping has a key twice")
+SURROGATE = Check("E1011", "surrogate", "A JSON string has half of a surrogate pair")
 
 TYPE = Check("E1101", "type", "A value has the wrong type")
 UNKNOWN_KEY = Check("E1102", "unknown-key", "A mapping has a key that its schema lacks")

@@ -1,30 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML files with the place of every value, safe for any input.
+"""Reads a file of the user's with the place of every value: JSON if it is named so, else YAML.
 
-The tree is built from the parser's events and not by PyYAML's composer, which drops duplicate keys,
-and whose C version overflows the stack on deep nesting. Scalars follow the core schema of YAML 1.2
-(https://yaml.org/spec/1.2.2/#103-core-schema), as editors with a JSON Schema do: ``yes`` and ``on``
-are strings, ``2021-04-16`` is no date and ``12:30`` no number.
+Safe for any input. A YAML tree is built from the parser's events and not by PyYAML's composer,
+which drops duplicate keys, and whose C version overflows the stack on deep nesting. Scalars follow
+the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), as editors with a JSON
+Schema do: ``yes`` and ``on`` are strings, ``2021-04-16`` is no date and ``12:30`` no number.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from altostratus.errors import InputError
-from altostratus.yamlfile import checks
+from altostratus.yamlfile import checks, jsonfile, tree
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Problem, Report
+from altostratus.yamlfile.tree import MAX_DEPTH, MAX_NODES, Json, Node
 
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
-"""What JSON can say."""
-
-MAX_DEPTH = 64
-# Nodes after the expansion of aliases: a file of 1000 roles has about 30 000.
-MAX_NODES = 500_000
+__all__ = ["Json", "MERGE", "Node", "load", "parse", "require"]
 
 MERGE = "<<"
 """The key of YAML 1.1 that takes in another mapping; YAML 1.2 has none."""
@@ -40,43 +36,6 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,15}|[0-9]{1,15}(\.[0-9]{0,15})?)([eE][-+]?[0-9]{1,2})?")
 
 
-@dataclass(slots=True)
-class Node:
-    """A value of the file: a scalar, a list of nodes, or a mapping of keys to nodes.
-
-    ``keys`` are the places of a mapping's keys, ``size`` the number of nodes in the tree. ``lost``
-    is what is missing for a reason that has been reported: keys of a mapping, texts of items.
-    """
-
-    mark: Mark
-    value: None | bool | int | float | str | list["Node"] | dict[str, "Node"]
-    keys: dict[str, Mark] = field(default_factory=dict)
-    size: int = 1
-    lost: frozenset[str] = frozenset()
-
-    @property
-    def items(self) -> list["Node"]:
-        """The items of a list; empty for anything else."""
-        return self.value if isinstance(self.value, list) else []
-
-    @property
-    def fields(self) -> dict[str, "Node"]:
-        """The values of a mapping by key; empty for anything else."""
-        return self.value if isinstance(self.value, dict) else {}
-
-    def get(self, key: str) -> "Node | None":
-        """Return the value of ``key`` if this is a mapping that has it."""
-        return self.fields.get(key)
-
-    def plain(self) -> Any:
-        """Return the value without places: what ``json.loads`` would give."""
-        if isinstance(self.value, list):
-            return [item.plain() for item in self.value]
-        if isinstance(self.value, dict):
-            return {key: item.plain() for key, item in self.value.items()}
-        return self.value
-
-
 def require(path: Path, hint: str) -> None:
     """Raise InputError with ``hint`` unless there is a file at ``path``."""
     if not path.is_file():
@@ -84,16 +43,18 @@ def require(path: Path, hint: str) -> None:
 
 
 def load(path: Path, report: Report) -> Node:
-    """Return the tree of the YAML file ``path``; duplicate keys and the like go to ``report``.
+    """Return the tree of the file ``path``; duplicate keys and the like go to ``report``.
 
-    Raises InvalidInputError if the file is not UTF-8 or not YAML, OSError if it cannot be read.
+    A file that is named ``.json`` is JSON and nothing else, every other one is YAML. Raises
+    InvalidInputError if it is not that or too large, OSError if it cannot be read.
     """
-    return parse(path.read_bytes(), str(path), report)
+    read = jsonfile.parse if path.suffix.lower() == ".json" else parse
+    return read(tree.read(path), str(path), report)
 
 
 def parse(content: bytes, name: str, report: Report) -> Node:
     """Return the tree of the YAML text ``content`` of the file called ``name``, as ``load``."""
-    text = _decode(content, name)
+    text = tree.decode(content, name)
     builder = _Builder(name, report)
     try:
         return builder.document(yaml.parse(text, Loader=_LOADER))
@@ -105,18 +66,6 @@ def parse(content: bytes, name: str, report: Report) -> Node:
     except yaml.MarkedYAMLError as error:
         problem = _syntax_problem(error, text, name)
     raise InvalidInputError([*report.problems, problem]) from None
-
-
-def _decode(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = len(before) - before.rfind(b"\n")
-        mark = Mark(name, before.count(b"\n") + 1, column)
-        message = f"byte {content[error.start]:#04x} is not UTF-8"
-        problem = checks.ENCODING.at(mark, message, "save the file as UTF-8")
-        raise InvalidInputError([problem]) from None
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
@@ -164,8 +113,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             return self.alias(str(event.anchor), mark)
         if depth > MAX_DEPTH:
-            message = f"nested deeper than {MAX_DEPTH} levels"
-            raise InvalidInputError([checks.DEPTH.at(mark, message, "write it flatter")])
+            raise tree.too_deep(mark)
         if event.tag not in (None, "!"):
             message = f"tag {event.tag} is not supported"
             self.report.add(mark, message, "remove it", checks.TAG)
@@ -176,9 +124,7 @@ class _Builder:
         else:
             node = self.mapping(mark, events, depth)
         if node.size > MAX_NODES:
-            message = f"more than {MAX_NODES} values"
-            hint = "use fewer aliases, or split the file"
-            raise InvalidInputError([checks.SIZE.at(mark, message, hint)])
+            raise tree.too_large(mark, "use fewer aliases, or split the file")
         if event.anchor:
             self.anchors[event.anchor] = node
         return node

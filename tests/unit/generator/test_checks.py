@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from altostratus.datafiles import elements_path, examples_path
-from altostratus.yamlfile import addresses, document, schema
+from altostratus.yamlfile import addresses, document, jsonfile, schema
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Problem, Report, Severity
 from generator import checks, cloudfile, contracts
 from generator.contracts.model import Contracts
@@ -43,6 +43,7 @@ FILES = {
     "E1008": b"{[a]: 1, number: 1}",
     "E1009": b"{<<: {}, number: 1}",
     "E1010": b"{number: 1, number: 2}",
+    "E1011": b'{"number": 1, "word": "\\ud800"}',
     "E1101": b"number: x",
     "E1102": b"{number: 1, other: 1}",
     "E1103": b"{}",
@@ -159,7 +160,9 @@ def ids(problems: Iterable[Problem]) -> set[str]:
 def of_file(content: bytes) -> set[str]:
     report = Report()
     try:
-        node = document.parse(content, "f", report)
+        # Of these only one is JSON.
+        parse = jsonfile.parse if content.startswith(b'{"') else document.parse
+        node = parse(content, "f", report)
     except InvalidInputError as error:
         return ids(error.problems)
     schema.check(node, FORM, report)
