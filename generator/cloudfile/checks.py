@@ -9,15 +9,23 @@ SPECIAL_RANGE = Check(
     "E2103", "special-range", "A network has addresses that hosts cannot use (RFC 6890)"
 )
 ROUTER_OUTSIDE = Check(
-    "E2104", "router-outside", "A gateway or next hop is not an address of hosts in its network"
+    "E2104",
+    "router-outside",
+    "A gateway or next hop is not an address that hosts in its network can have",
 )
-POOL_OUTSIDE = Check("E2105", "pool-outside", "A pool leaves the addresses of hosts in its network")
+POOL_OUTSIDE = Check(
+    "E2105", "pool-outside", "A pool has addresses that hosts in its network cannot have"
+)
 POOL_REVERSED = Check("E2106", "pool-reversed", "The last address of a pool is before its first")
 GATEWAY_IN_POOL = Check("E2107", "gateway-in-pool", "The gateway of a network is in its pool")
 OVERLAP = Check("E2108", "overlap", "Two networks have addresses in common")
 SECOND_FLAT = Check("E2109", "second-flat", "A physical network has a second flat network")
-VLAN_IN_USE = Check("E2110", "vlan-in-use", "Two networks have the same VLAN id")
-UNKNOWN_NETWORK = Check("E2111", "unknown-network", "A network is named that the file lacks")
+VLAN_IN_USE = Check(
+    "E2110", "vlan-in-use", "Two networks have the same VLAN id on the same physical network"
+)
+UNKNOWN_NETWORK = Check(
+    "E2111", "unknown-network", "A role or a setting names a network that the file lacks"
+)
 NO_DEFAULT_NETWORK = Check(
     "E2112",
     "no-default-network",
@@ -47,14 +55,16 @@ ADDRESS_OFF_NETWORK = Check(
     "E2301", "address-off-network", "A role has fixed addresses on a network that it is not on"
 )
 NUMBER_OF_ADDRESSES = Check(
-    "E2302", "number-of-addresses", "A role has not one fixed address for each instance"
+    "E2302", "number-of-addresses", "A role has more or fewer fixed addresses than instances"
 )
 ADDRESS_TWICE = Check("E2303", "address-twice", "A role has a fixed address twice")
 ADDRESS_OUTSIDE = Check(
-    "E2304", "address-outside", "A fixed address is not an address of hosts in its network"
+    "E2304", "address-outside", "A fixed address is none that hosts in its network can have"
 )
 ADDRESS_IN_POOL = Check(
-    "E2305", "address-in-pool", "A fixed address is in the pool, from which Neutron gives it away"
+    "E2305",
+    "address-in-pool",
+    "A fixed address is in the pool, so that Neutron may give it to another port",
 )
 ADDRESS_SHARED = Check("E2306", "address-shared", "Two roles have the same fixed address")
 
