@@ -47,6 +47,8 @@ INHERITED = (
 # Seconds between SIGTERM and SIGKILL.
 GRACE = 5.0
 TAIL_LINES = 20
+# Seconds between two looks at a command on the terminal.
+_POLL = 0.2
 
 _DYING = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -122,6 +124,45 @@ def run(
     return result
 
 
+def interact(
+    argv: Sequence[str | Path], *, stop: threading.Event, env: Mapping[str, str] | None = None
+) -> int:
+    """Run ``argv`` on the user's terminal and return its exit code (negative for a signal).
+
+    Its output goes to our standard error. ``env`` is added to the inherited variables. The kernel
+    kills the command when we die; it is also killed when ``stop`` is set. Afterwards the terminal
+    is ours again, as a shell leaves it that had job control. Raises CommandError when the command
+    cannot be started.
+    """
+    command = [*_DYING, *(str(part) for part in argv)]
+    logger.debug("run on the terminal: %s", shlex.join(command))
+    try:
+        # In our session: a new one would have no terminal.
+        child = subprocess.Popen(command, stdout=2, stderr=2, env=_environment(env))
+    except OSError as error:
+        raise _not_started(command[0], error) from error
+    try:
+        while child.poll() is None:
+            if stop.wait(_POLL):
+                child.kill()
+    finally:
+        child.kill()
+        child.wait()
+        _take_terminal()
+    return child.returncode
+
+
+def _take_terminal() -> None:
+    """Make our process group the terminal's foreground one, see tcsetpgrp(3)."""
+    # From the background it is allowed only to who does not take the signal.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        with contextlib.suppress(OSError):
+            os.tcsetpgrp(0, os.getpgrp())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def terminate_running() -> None:
     """Stop every running command that ``run`` started, in whichever thread."""
     with _running_lock:
@@ -164,13 +205,15 @@ def _start(
             start_new_session=True,
         )
     except OSError as error:
-        hint = "install it, see bindep.txt" if isinstance(error, FileNotFoundError) else None
-        raise CommandError(
-            f"cannot run {command[0]}: {error.strerror}", hint, returncode=None
-        ) from error
+        raise _not_started(command[0], error) from error
     with _running_lock:
         _running.add(child)
     return child
+
+
+def _not_started(name: str, error: OSError) -> CommandError:
+    hint = "install it, see bindep.txt" if isinstance(error, FileNotFoundError) else None
+    return CommandError(f"cannot run {name}: {error.strerror}", hint, returncode=None)
 
 
 def _finish(

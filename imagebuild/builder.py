@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import datetime
 import queue
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from altostratus import files, process
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
-from imagebuild import dib, downloads, formats, manifest, packages, workdir
+from imagebuild import dib, downloads, failures, formats, manifest, packages, workdir
 from imagebuild.cache import IMAGES, LAYERS, Cache, Entry
 from imagebuild.images import Image
 from imagebuild.plan import Action, Step
@@ -40,6 +41,10 @@ class Job:
     progress: Progress
     stopping: threading.Event
     """Set when no further command may be started."""
+    keep_failed: bool = False
+    """Keep the work directory of a build that fails."""
+    shell_on_failure: bool = False
+    """Open a shell in the root of a build that fails; standard input is a terminal."""
 
 
 def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]:
@@ -48,17 +53,20 @@ def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]
     At most ``jobs`` images are built at the same time. The failure of one does not stop the others;
     AltostratusError then names all that failed. Whatever stops us leaves no process behind.
     """
-    sweep(job.cache)
+    sweep(job)
     bases = [(step.recipe.name, _base_task(step, job)) for step in plan if not step.image]
     images = [(s.recipe.name, _image_task(s, s.image, job)) for s in plan if s.image]
     _in_parallel(bases, job, jobs)
     return _in_parallel(images, job, jobs)
 
 
-def sweep(cache: Cache) -> None:
-    """Remove what builds that were killed left in the cache."""
-    workdir.sweep(cache.work)
-    downloads.sweep(cache.downloads)
+def sweep(job: Job) -> None:
+    """Remove what killed builds left in the cache; name what the user kept of failed ones."""
+    workdir.sweep(job.cache.work)
+    downloads.sweep(job.cache.downloads)
+    if kept := failures.kept(job.cache.failed):
+        names = ", ".join(path.name for path in kept)
+        job.progress.note(f"failed builds kept in {job.cache.failed}: {names}")
 
 
 def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
@@ -72,7 +80,7 @@ def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
 def ensure_base(step: Step, job: Job) -> None:
     """Build the base layer of ``step``, unless it is in the cache or another process builds it."""
     with exclusive(job, LAYERS, step.recipe.name):
-        if step.reasons == ("forced",) or not job.cache.find(LAYERS, step.recipe):
+        if step.force or not job.cache.find(LAYERS, step.recipe):
             _build_base(step.recipe, job)
 
 
@@ -85,7 +93,7 @@ def layer(recipe: Recipe, job: Job) -> Iterator[tuple[Path, Path, dict[str, floa
     base = job.cache.find(LAYERS, recipe.parent) if recipe.parent else None
     if base is None:
         raise AltostratusError(f"the base layer of {recipe.name} has gone from the cache")
-    with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
+    with _workplace(recipe, job) as (work, phases):
         yield _build_root(recipe, base.path, work, job, phases), work, phases
 
 
@@ -96,8 +104,7 @@ def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, An
         if step.action is Action.CURRENT:
             return manifest.refresh(image, job.directory)
         with exclusive(job, IMAGES, recipe.name):
-            forced = step.reasons == ("forced",)
-            entry = None if forced else job.cache.find(IMAGES, recipe)
+            entry = None if step.force else job.cache.find(IMAGES, recipe)
             entry = entry or _build_image(image, recipe, job)
             return manifest.publish(entry, image, job.directory)
 
@@ -105,7 +112,7 @@ def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, An
 
 
 def _build_base(recipe: Recipe, job: Job) -> Entry:
-    with _progress(job, recipe) as phases, workdir.work_directory(job.cache.work) as work:
+    with _workplace(recipe, job) as (work, phases):
         archive = _build_root(recipe, None, work, job, phases)
         return job.cache.store(LAYERS, recipe, archive, {"phases": phases, "built": now()})
 
@@ -144,7 +151,7 @@ def _build_root(
         archive, seconds = dib.build_root(
             recipe,
             parent,
-            dib.Place(work, slot, log),
+            dib.Place(work, slot, log, keep_root=job.keep_failed or job.shell_on_failure),
             job.mirrors,
             lambda phase, taken: _tell(job, recipe.name, phase, taken),
         )
@@ -167,9 +174,43 @@ def _assemble(
 
 
 @contextlib.contextmanager
-def _progress(job: Job, recipe: Recipe) -> Iterator[dict[str, float]]:
-    with job.progress.step(f"build {recipe.name}"):
-        yield {}
+def _workplace(recipe: Recipe, job: Job) -> Iterator[tuple[Path, dict[str, float]]]:
+    """Give a work directory, which goes away afterwards, and where to note the phases' seconds."""
+    with (
+        job.progress.step(f"build {recipe.name}"),
+        workdir.work_directory(job.cache.work) as work,
+    ):
+        try:
+            yield work, {}
+        except Exception as error:
+            # An interrupted build has not failed.
+            if not job.stopping.is_set():
+                _after_failure(recipe, work, job, error)
+            raise
+
+
+def _after_failure(recipe: Recipe, work: Path, job: Job, error: Exception) -> None:
+    root = failures.find_root(work)
+    if job.shell_on_failure:
+        job.progress.note(str(error))
+        if root is None:
+            job.progress.note(f"no shell: {recipe.name} failed before it had a root")
+        else:
+            job.progress.note(f"shell in the root of {recipe.name}; hooks are in /tmp/in_target.d")
+            environment = {**job.mirrors, **recipe.options}
+            failures.open_shell(root, work, environment, job.stopping)
+    if job.keep_failed:
+        path = failures.keep(work, job.cache.failed, recipe.name)
+        inside = f", the root is {path / root.relative_to(work)}" if root else ""
+        remove = shlex.join(["rm", "-rf", str(path)])
+        _add_hint(error, f"{recipe.name} is kept in {path}{inside}; remove it by: {remove}", job)
+
+
+def _add_hint(error: Exception, words: str, job: Job) -> None:
+    if isinstance(error, AltostratusError):
+        error.hint = f"{error.hint}\n{words}" if error.hint else words
+    else:
+        job.progress.note(words)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ Below the root (``$ALTOSTRATUS_CACHE``, else the user's cache directory)::
     images/NAME/KEY.kernel KEY.ramdisk of an image without a boot loader
     downloads/             packages    (imagebuild.downloads)
     work/                  work in progress of running builds (imagebuild.workdir)
+    failed/NAME            work of failed builds that the user wanted to keep (imagebuild.failures)
 
 A record is written last: what has none does not exist. It holds the inputs, so that the next build
 can say what changed. Nothing here is needed: it may be removed whenever no build is running.
@@ -57,6 +58,7 @@ class Cache:
         """Use ``root``, which need not exist yet."""
         self.root = root
         self.work = root / "work"
+        self.failed = root / "failed"
         self.downloads = root / "downloads"
 
     def lock(self, kind: str, name: str) -> contextlib.AbstractContextManager[None]:

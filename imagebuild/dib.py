@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running diskimage-builder so that nothing of it outlives us.
-
-Every run has mount and process namespaces of its own: however it ends, its processes die with its
-first one (which dies with us), and its mounts with them. It sees a small ``/dev`` of its own, so
-that neither a careless hook nor a failed unmount can touch the machine's devices.
-"""
+"""Runs diskimage-builder for one layer or image, and explains its failures."""
 
 import os
 import re
@@ -16,6 +11,7 @@ from pathlib import Path
 
 from altostratus import datafiles, process
 from altostratus.errors import AltostratusError
+from imagebuild.isolation import isolated
 from imagebuild.recipes import Recipe
 
 # Hooks of elements in the layer below that every layer on top needs as well.
@@ -23,44 +19,6 @@ INHERITED_HOOKS = ("environment.d", "pre-finalise.d", "finalise.d", "cleanup.d")
 
 # Free memory that a build in a tmpfs may want, in GiB: an image of 2 GiB and its packages.
 TMPFS_NEED = 5
-
-# Arguments: the work directory, the command.
-# diskimage-builder calls mmdebstrap by sudo, which takes TMPDIR from it; killed, it would leave
-# what it has in /tmp. What others have there must be seen, elements may be among it: hence a layer
-# over it, where the file systems can do that.
-# diskimage-builder's output filter may still be writing when its main process has failed, and would
-# die with the process namespace: hence the pause.
-_ENTER = """
-set -eu
-work=$1 new=$1/dev
-shift
-case $work in
-    /tmp/*) ;;
-    *)
-        layer=lowerdir=/tmp,upperdir=$work/layer/upper,workdir=$work/layer/work
-        mkdir "$work/layer" "$work/layer/upper" "$work/layer/work"
-        chmod 1777 "$work/layer/upper"
-        mount -t overlay -o "$layer" tmp /tmp || echo "/tmp cannot have a layer; going on without"
-        ;;
-esac
-mount -t tmpfs -o mode=0755 dev "$new"
-mkdir "$new/pts" "$new/shm"
-mknod -m 666 "$new/null" c 1 3
-mknod -m 666 "$new/zero" c 1 5
-mknod -m 666 "$new/full" c 1 7
-mknod -m 666 "$new/random" c 1 8
-mknod -m 666 "$new/urandom" c 1 9
-mknod -m 666 "$new/tty" c 5 0
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$new/pts"
-mount -t tmpfs -o mode=1777 shm "$new/shm"
-ln -s pts/ptmx "$new/ptmx"
-ln -s /proc/self/fd "$new/fd"
-ln -s fd/0 "$new/stdin"
-ln -s fd/1 "$new/stdout"
-ln -s fd/2 "$new/stderr"
-mount --move "$new" /dev
-"$@" || { code=$?; sleep 1; exit $code; }
-"""
 
 TAIL_LINES = 15
 
@@ -100,6 +58,8 @@ class Place:
     """Directory for downloads (DIB_IMAGE_CACHE), used by one run at a time."""
     log: Path
     """File that takes the output."""
+    keep_root: bool = False
+    """Leave the root in the work directory if the run fails."""
 
 
 class PhaseTimes:
@@ -148,7 +108,7 @@ def build_root(
         write_prebuilt_root(recipe, place.work / "elements")
         environment["ALTOSTRATUS_PREBUILT_ROOT"] = str(parent)
         names += ["prebuilt-root"]
-    command = ["disk-image-create", "-a", recipe.inputs["architecture"], "-n", "-t", "tar"]
+    command = ["disk-image-create", "-a", recipe.architecture, "-n", "-t", "tar"]
     command += ["-o", str(place.work / "root"), *names]
     times = PhaseTimes(report)
     try:
@@ -194,11 +154,8 @@ def _run_isolated(
     place: Place,
     on_line: Callable[[str], None],
 ) -> None:
-    namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork"]
-    namespaces += ["--kill-child", "--mount-proc", "--"]
-    enter = ["bash", "-c", _ENTER, "enter", str(place.work)]
     process.run(
-        [*namespaces, *enter, *command],
+        isolated(command, place.work),
         env=environment,
         cwd=place.work,
         log=place.log,
@@ -217,6 +174,7 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
         # How pip finds packages here; elements fetch wheels outside the image.
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **({} if _memory_for_tmpfs() else {"DIB_NO_TMPFS": "1"}),
+        **(KEEP_ROOT if place.keep_root else {}),
         "PATH": ":".join([*programs, "/usr/sbin", "/sbin"]),
         "USER": "root",
         "ALTOSTRATUS_PACKAGES": str(datafiles.packages_path()),
@@ -236,6 +194,18 @@ OPTIONS_OF_THE_RUN: Mapping[str, str] = {
     "OVERWRITE_OLD_IMAGE": "1",
 }
 """Variables of a run that do not change its result."""
+
+KEEP_ROOT: Mapping[str, str] = {
+    # A tmpfs would end with the run.
+    "DIB_NO_TMPFS": "1",
+    # disk-image-create runs break_cmd in its own shell before the hooks root.d. This one drops the
+    # trap that would unmount and remove the root after a failure; the mounts end with the run. See
+    # "Debugging elements" in diskimage-builder's documentation, and check_break in its
+    # common-functions. Its own "after-error" is for hooks that run inside the root only.
+    "break": "before-root",
+    "break_cmd": "trap - EXIT",
+}
+"""Variables that leave the root where it is when a run fails."""
 
 
 def _memory_for_tmpfs() -> bool:

@@ -15,17 +15,77 @@
 for bare-metal nodes that their Ironic partitions.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile import document, schema
+from altostratus.yamlfile.document import Node
+from altostratus.yamlfile.problems import Report
+from altostratus.yamlfile.schema import Schema
 
-# Also file names and arguments of programs: nothing that starts with a dash or leaves a directory.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME: Schema = {
+    "type": "string",
+    # It becomes a file name and an argument of programs: no leading dash, no other directory.
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    "title": "a name of letters, digits and . _ -, a letter or digit first",
+    "examples": ["overcloud-keystone-lxc"],
+}
+
+IMAGE: Schema = {
+    "type": "object",
+    "required": ["name", "role", "hypervisor", "release", "elements"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {**NAME, "description": "Name in Glance, and of the file without its extension"},
+        "role": {
+            **NAME,
+            "examples": ["keystone"],
+            "description": "Role in the cloud file whose instances boot from the image",
+        },
+        "hypervisor": {
+            "type": "string",
+            "enum": list(HYPERVISORS),
+            "description": "Hypervisor type that the image is for",
+        },
+        "release": {
+            **NAME,
+            "examples": ["bookworm"],
+            "description": "Distribution release inside, by its code name",
+        },
+        "elements": {
+            "type": "array",
+            "items": {**NAME, "title": "the name of an element", "examples": ["keystone"]},
+            "description": "diskimage-builder elements of its services",
+        },
+        "parameter": {
+            "type": ["string", "null"],
+            "description": "Heat parameter that takes the image's id in Glance",
+        },
+        "partition": {
+            "type": "boolean",
+            "default": False,
+            "description": "ironic: one file system with kernel and ramdisk files beside it",
+        },
+    },
+}
+"""One image of ``images``."""
+
+IMAGES: Schema = {
+    "type": "object",
+    "required": ["images"],
+    "properties": {
+        "images": {
+            "type": "array",
+            "items": IMAGE,
+            "minItems": 1,
+            "description": "generate-stacks writes such a list; for a cloud file use --cloud",
+        },
+    },
+}
+"""The form of the file."""
 
 
 @dataclass(frozen=True)
@@ -49,74 +109,58 @@ class Image:
 
 
 def read_images(path: Path) -> list[Image]:
-    """Return the images of the file ``path``; raises InputError naming everything that is wrong."""
+    """Return the images of the file ``path``, of the form IMAGES.
+
+    Raises InvalidInputError with every problem of the file, InputError if it cannot be read.
+    """
+    report = Report()
     try:
-        text = path.read_text(encoding="utf-8")
+        node = document.load(path, report)
     except OSError as error:
         raise InputError(f"cannot read the image list {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text: {error.reason}") from error
-    return parse_images(text, str(path))
+    return _images(node, report)
 
 
 def parse_images(text: str, source: str) -> list[Image]:
-    """Return the images of an image list; ``source`` names it in the InputError."""
-    document, problems = _load(text, source)
-    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        raise InputError(
-            f"{source}: not an image list: the key 'images' with a list is missing",
-            "generate-stacks writes such a file; for a cloud file use --cloud",
-        )
-    items = document["images"]
-    if not items:
-        problems.append(f"{source}: the list 'images' is empty")
-    problems += [
-        f"{source}: images[{index}]: {problem}"
-        for index, item in enumerate(items)
-        for problem in _problems(item)
-    ]
+    """Return the images of an image list in YAML; ``source`` names it in the InvalidInputError."""
+    report = Report()
+    return _images(document.parse(text.encode(), source, report), report)
+
+
+def _images(node: Node, report: Report) -> list[Image]:
+    schema.check(node, IMAGES, report, "image list")
+    listed = node.get("images")
+    sound = [one for item in (listed.items if listed else []) if (one := schema.sound(item, IMAGE))]
+    for image in sound:
+        _check_partition(image, report)
     for key in ("name", "parameter"):
-        values = [item.get(key) for item in items if isinstance(item, dict)]
-        problems += [
-            f"{source}: the {key} {value} is used more than once"
-            for value in sorted({value for value in values if isinstance(value, str)})
-            if values.count(value) > 1
-        ]
-    if problems:
-        raise InputError("\n".join(problems))
-    return [Image(**{**item, "elements": tuple(item["elements"])}) for item in items]
+        _check_unique(sound, key, report)
+    report.raise_if_any()
+    return [
+        Image(**{**item, "elements": tuple(item["elements"])}) for item in node.plain()["images"]
+    ]
 
 
-def _load(text: str, source: str) -> tuple[Any, list[str]]:
-    """Return what the YAML ``text`` says, and the keys that are in a mapping more than once."""
-    import yaml
-
-    # Not the C loader: it overflows the stack on deep nesting.
-    loader = yaml.SafeLoader(text)
-    try:
-        root = loader.get_single_node()
-        document = loader.construct_document(root) if root else None
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not YAML: {error}") from error
-    except RecursionError as error:
-        raise InputError(f"{source}: nested too deeply") from error
-    return document, [f"{source}:{problem}" for problem in _doubled(root)]
+def _check_partition(image: Node, report: Report) -> None:
+    partition, hypervisor = image.get("partition"), image.get("hypervisor")
+    if not partition or not partition.value or not hypervisor:
+        return
+    if not HYPERVISORS[str(hypervisor.value)].partitions:
+        able = ", ".join(name for name, row in HYPERVISORS.items() if row.partitions)
+        message = f"partition: there are no partition images for {hypervisor.value}"
+        report.add(partition.mark, message, f"remove it, or set 'hypervisor' to {able}")
 
 
-def _doubled(root: Any) -> Iterator[str]:
-    """Yield the keys, with their lines, that the list or an image of it has more than once.
-
-    YAML forbids them (section 3.2.1.1 of its specification); PyYAML takes the last.
-    """
-    import yaml
-
-    inner = [node.value for _, node in root.value] if isinstance(root, yaml.MappingNode) else []
-    for mapping in [root, *(node for nodes in inner if isinstance(nodes, list) for node in nodes)]:
-        if isinstance(mapping, yaml.MappingNode):
-            keys = [(key.value, key.start_mark.line + 1) for key, _ in mapping.value]
-            for number, (name, line) in enumerate(keys):
-                if name in [earlier for earlier, _ in keys[:number]]:
-                    yield f"{line}: the key {name} is there already"
+def _check_unique(images: Sequence[Node], key: str, report: Report) -> None:
+    # Not schema.check_unique: Heat parameters may differ in upper and lower case alone.
+    first: dict[str, Node] = {}
+    for value in (image.get(key) for image in images):
+        if value is None or not isinstance(value.value, str):
+            continue
+        earlier = first.setdefault(value.value, value)
+        if earlier is not value:
+            message = f"{key}: {value.value} is also in line {earlier.mark.line}"
+            report.add(value.mark, message, "each can be there once: correct one of them")
 
 
 def select(
@@ -162,35 +206,3 @@ def _for_type(image: Image, hypervisor: str) -> Image:
 
 def _as_partition(image: Image) -> Image:
     return replace(image, partition=HYPERVISORS[image.hypervisor].partitions)
-
-
-def _can_be_partition(hypervisor: Any) -> bool:
-    row = HYPERVISORS.get(hypervisor) if isinstance(hypervisor, str) else None
-    return row is None or row.partitions
-
-
-def _problems(item: Any) -> list[str]:
-    if not isinstance(item, dict):
-        return ["not a mapping"]
-    known = [field.name for field in fields(Image)]
-    problems = [f"unknown key {key!r}" for key in item if key not in known]
-    for key in ("name", "role", "hypervisor", "release"):
-        value = item.get(key)
-        if not isinstance(value, str) or not _NAME.fullmatch(value):
-            problems.append(f"{key} must be a name (letters, digits, '.', '_', '-'), is {value!r}")
-    hypervisor = item.get("hypervisor")
-    if isinstance(hypervisor, str) and hypervisor not in HYPERVISORS:
-        problems.append(f"unknown hypervisor type {hypervisor}; known: {', '.join(HYPERVISORS)}")
-    elements = item.get("elements")
-    if not isinstance(elements, list) or not all(
-        isinstance(name, str) and _NAME.fullmatch(name) for name in elements
-    ):
-        problems.append(f"elements must be a list of element names, is {elements!r}")
-    if not isinstance(item.get("partition", False), bool):
-        problems.append(f"partition must be true or false, is {item['partition']!r}")
-    elif item.get("partition") and not _can_be_partition(hypervisor):
-        able = ", ".join(name for name, row in HYPERVISORS.items() if row.partitions)
-        problems.append(f"no partition images for {hypervisor}, only for {able}")
-    if not isinstance(item.get("parameter"), str | None):
-        problems.append(f"parameter must be a string, is {item['parameter']!r}")
-    return problems

@@ -7,16 +7,18 @@ for an image without a boot loader also ``boot_files``: its kernel and ramdisk, 
 """
 
 import contextlib
-import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from altostratus import files
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile import jsonfile, schema, tree
+from altostratus.yamlfile.problems import Report
+from altostratus.yamlfile.schema import Schema
 from imagebuild.cache import Entry
 from imagebuild.images import Image
 
@@ -29,45 +31,66 @@ _FROM_CACHE = (
 )
 
 
+_FILE: dict[str, Schema] = {
+    "file": {"type": "string", "description": "File of this directory"},
+    "sha512": {"type": "string", "description": "SHA-512 of its content in hexadecimal digits"},
+}
+_PART: Schema = {"type": "object", "required": list(_FILE), "properties": _FILE}
+
+RECORD: Schema = {
+    "type": "object",
+    "required": ["name", *_FILE],
+    "properties": {
+        "name": {"type": "string", "description": "Name in Glance"},
+        **_FILE,
+        "hypervisor": {
+            "type": ["string", "null"],
+            "enum": [*HYPERVISORS, None],
+            "description": "Hypervisor type that the image is for",
+        },
+        "parameter": {
+            "type": ["string", "null"],
+            "description": "Heat parameter that takes the image's id in Glance",
+        },
+        "boot_files": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"kernel": _PART, "ramdisk": _PART},
+            "description": "What a partition image is booted with",
+        },
+    },
+}
+"""What load-image goes by in the record of an image; it has more."""
+
+MANIFEST: Schema = {
+    "type": "object",
+    "required": ["images"],
+    "properties": {
+        "images": {
+            "type": "array",
+            "items": RECORD,
+            "description": "build-images writes it; load-image also takes image files by name",
+        },
+    },
+}
+"""The form of the file."""
+
+
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     """Return the records of the manifest file ``path`` by image name.
 
-    Raises InputError when it is absent or not a manifest.
+    It is JSON whatever its name. Raises InvalidInputError with every problem of the file,
+    InputError if there is none.
     """
+    report = Report()
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))["images"]
-        problems = [problem for record in records for problem in _problems(record)]
+        content = tree.read(path)
     except FileNotFoundError as error:
         raise InputError(f"there is no manifest {path}", "build-images writes it") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a manifest of build-images: {error!r}") from error
-    if problems:
-        message = f"{path} is not a manifest of build-images: {'; '.join(problems)}"
-        raise InputError(message, "build-images writes one; image files can be given by name")
-    return {record["name"]: record for record in records}
-
-
-def _problems(record: Any) -> Iterator[str]:
-    """Yield what a record lacks of what load-image goes by."""
-    if not isinstance(record, dict):
-        yield f"{record!r} is not a mapping"
-        return
-    name = record.get("name")
-    for key in ("name", "file", "sha512"):
-        if not isinstance(record.get(key), str):
-            yield f"{key} of {name} must be a string, is {record.get(key)!r}"
-    if record.get("hypervisor") not in (None, *HYPERVISORS):
-        yield f"hypervisor of {name} must be one of {', '.join(HYPERVISORS)}"
-    if not isinstance(record.get("parameter"), str | None):
-        yield f"parameter of {name} must be a string, is {record['parameter']!r}"
-    parts = record.get("boot_files", {})
-    if not isinstance(parts, dict) or not all(
-        key in ("kernel", "ramdisk")
-        and isinstance(part, dict)
-        and {"file", "sha512"} <= part.keys()
-        for key, part in parts.items()
-    ):
-        yield f"boot_files of {name} must be kernel and ramdisk with file and sha512, is {parts!r}"
+    node = jsonfile.parse(content, str(path), report)
+    schema.check(node, MANIFEST, report, "manifest")
+    report.raise_if_any()
+    return {record["name"]: record for record in node.plain()["images"]}
 
 
 def published(directory: Path) -> dict[str, dict[str, Any]]:

@@ -32,7 +32,9 @@ class Step:
     """None for a base layer."""
     action: Action
     reasons: tuple[str, ...] = ()
-    """Why it has to be built; empty if it need not."""
+    """Why it has to be built, for the user; empty if it need not."""
+    force: bool = False
+    """Build it even if it is in the cache."""
 
 
 def make_plan(
@@ -88,7 +90,7 @@ def base_step(recipe: Recipe, cache: Cache, force: bool) -> Step:
     """Return the step for a base layer."""
     if not force and cache.find(LAYERS, recipe):
         return Step(recipe, None, Action.CACHED)
-    return Step(recipe, None, Action.BUILD, reasons(recipe, cache, LAYERS, force))
+    return Step(recipe, None, Action.BUILD, reasons(recipe, cache, LAYERS, force), force)
 
 
 def _image_step(
@@ -99,13 +101,11 @@ def _image_step(
     key: str | None,
     force: bool,
 ) -> Step:
-    if force:
-        return Step(recipe, image, Action.BUILD, reasons(recipe, cache, IMAGES, force))
-    if present and key == recipe.key:
+    if not force and present and key == recipe.key:
         return Step(recipe, image, Action.CURRENT)
-    if cache.find(IMAGES, recipe):
+    if not force and cache.find(IMAGES, recipe):
         return Step(recipe, image, Action.CACHED)
-    return Step(recipe, image, Action.BUILD, reasons(recipe, cache, IMAGES, force))
+    return Step(recipe, image, Action.BUILD, reasons(recipe, cache, IMAGES, force), force)
 
 
 def reasons(recipe: Recipe, cache: Cache, kind: str, force: bool) -> tuple[str, ...]:

@@ -62,12 +62,12 @@ def make_plan(release: str, cache: Cache, directory: Path, force: bool = False) 
     if not force and cache.find(IMAGES, recipe):
         return [Step(recipe, None, Action.CACHED)]
     why = reasons(recipe, cache, IMAGES, force)
-    return [base_step(base, cache, force), Step(recipe, None, Action.BUILD, why)]
+    return [base_step(base, cache, force), Step(recipe, None, Action.BUILD, why, force)]
 
 
 def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
     """Do the steps of make_plan and return the manifest records of both files."""
-    builder.sweep(job.cache)
+    builder.sweep(job)
     *bases, step = plan
     for base in bases:
         builder.ensure_base(base, job)
@@ -75,7 +75,7 @@ def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
         there = manifest.published(job.directory)
         return [there[part.name] for part in PARTS]
     with builder.exclusive(job, IMAGES, step.recipe.name):
-        entry = None if step.reasons == ("forced",) else job.cache.find(IMAGES, step.recipe)
+        entry = None if step.force else job.cache.find(IMAGES, step.recipe)
         return _publish(entry or _build(step.recipe, job), job.directory)
 
 

@@ -57,21 +57,45 @@ class Recipe:
     """Elements that the parent already contains, with their directories."""
     again: tuple[str, ...]
     """Elements of the parent that must run again in this layer."""
-    inputs: Mapping[str, str]
-    """Everything that can change the result, by a name that a person understands."""
+    digests: Mapping[str, str]
+    """Digest of every file that can change the result, by ``element/file``."""
+    options: Mapping[str, str]
+    """Environment variables of diskimage-builder and its elements that shape the result."""
+    architecture: str
+    """Architecture by its distribution name (amd64)."""
+    form: str = ""
+    """Format of the image; empty for a base."""
     parent: "Recipe | None" = None
     """The layer below; None for a base."""
+
+    @functools.cached_property
+    def inputs(self) -> dict[str, str]:
+        """Return everything that can change the result, by a name that people understand.
+
+        It is hashed to the key, and kept in the cache to say later what has changed.
+        """
+        import importlib.metadata
+
+        common = {
+            "build format": FORMAT,
+            "diskimage-builder version": importlib.metadata.version("diskimage-builder"),
+            "architecture": self.architecture,
+            **{f"option {name}": value for name, value in self.options.items()},
+            **self.digests,
+        }
+        if self.parent is None:
+            return common
+        return {
+            **common,
+            "elements": " ".join(sorted({*self.elements, *self.inside})),
+            "elements that run again": " ".join(sorted(self.again)),
+            "image format": self.form,
+        }
 
     @functools.cached_property
     def key(self) -> str:
         """Return the content key: 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.inputs, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def options(self) -> dict[str, str]:
-        """Return the environment variables of the run that are inputs."""
-        prefix = "option "
-        return {k.removeprefix(prefix): v for k, v in self.inputs.items() if k.startswith(prefix)}
 
 
 def architecture() -> str:
@@ -84,8 +108,17 @@ def base_recipe(release: str, path: Sequence[Path]) -> Recipe:
     """Return the recipe of the base layer of ``release``; ``path`` is where elements are sought."""
     wanted = (OPERATING_SYSTEM, BASE, ASSEMBLY)
     found = elements.closure(wanted, path)
-    inputs = _common_inputs(release) | elements.file_digests(found)
-    return Recipe(f"base-{release}", release, wanted, found, {}, (), inputs)
+    return Recipe(
+        name=f"base-{release}",
+        release=release,
+        wanted=wanted,
+        elements=found,
+        inside={},
+        again=(),
+        digests=elements.file_digests(found),
+        options={"DIB_RELEASE": release, **OPTIONS},
+        architecture=architecture(),
+    )
 
 
 def image_recipe(image: Image, base: Recipe, path: Sequence[Path]) -> Recipe:
@@ -118,16 +151,22 @@ def _on_top(
     inside = {name: where for name, where in below.items() if name not in again}
     wanted = tuple(name for name in dict.fromkeys(asked) if name not in inside)
     running = {name: where for name, where in everything.items() if name not in inside}
-    inputs = {
-        **base.inputs,
-        **elements.file_digests(everything),
-        **elements.file_digests(elements.project_packages(everything)),
-        "elements": " ".join(sorted(everything)),
-        "elements that run again": " ".join(sorted(again)),
-        "image format": form,
-    }
-    runs_again = tuple(sorted(again))
-    return Recipe(name, base.release, wanted, running, inside, runs_again, inputs, base)
+    return Recipe(
+        name=name,
+        release=base.release,
+        wanted=wanted,
+        elements=running,
+        inside=inside,
+        again=tuple(sorted(again)),
+        digests={
+            **elements.file_digests(everything),
+            **elements.file_digests(elements.project_packages(everything)),
+        },
+        options=base.options,
+        architecture=base.architecture,
+        form=form,
+        parent=base,
+    )
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -141,15 +180,3 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         elif old[name] != new[name]:
             verdicts.append(f"{name} changed")
     return verdicts
-
-
-def _common_inputs(release: str) -> dict[str, str]:
-    import importlib.metadata
-
-    return {
-        "build format": FORMAT,
-        "diskimage-builder version": importlib.metadata.version("diskimage-builder"),
-        "architecture": architecture(),
-        "option DIB_RELEASE": release,
-        **{f"option {name}": value for name, value in OPTIONS.items()},
-    }

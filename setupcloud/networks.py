@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from altostratus.console import CommandParser, run_command
-from altostratus.yamlfile import document, schema
+from altostratus.yamlfile import addresses, document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
-from generator.cloudfile import check_networks
 from setupcloud import neutron, session
 from setupcloud.session import connected
 
@@ -55,7 +54,7 @@ def _check_network(network: Node, report: Report) -> None:
     # Neutron would tell the network, and the next run that it differs.
     for one in (network.get("cidr"), *(route.get("destination") for route in _routes(network))):
         if one:
-            check_networks.cidr(one, report)
+            addresses.network(one, report)
 
 
 def _routes(network: Node) -> list[Node]:

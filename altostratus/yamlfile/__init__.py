@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML files with the place of every value: reading, checking against a schema, writing."""
+"""YAML and JSON files with the place of every value: reading, checking by a schema, writing."""

@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML files with the place of every value, safe for any input.
+"""Reads a file of the user's with the place of every value: JSON if it is named so, else YAML.
 
-The tree is built from the parser's events and not by PyYAML's composer, which drops duplicate keys,
-and whose C version overflows the stack on deep nesting. Scalars follow the core schema of YAML 1.2
-(https://yaml.org/spec/1.2.2/#103-core-schema), as editors with a JSON Schema do: ``yes`` and ``on``
-are strings, ``2021-04-16`` is no date and ``12:30`` no number.
+Safe for any input. A YAML tree is built from the parser's events and not by PyYAML's composer,
+which drops duplicate keys, and whose C version overflows the stack on deep nesting. Scalars follow
+the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), as editors with a JSON
+Schema do: ``yes`` and ``on`` are strings, ``2021-04-16`` is no date and ``12:30`` no number.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from altostratus.errors import InputError
+from altostratus.yamlfile import checks, jsonfile, tree
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Problem, Report
+from altostratus.yamlfile.tree import MAX_DEPTH, MAX_NODES, Json, Node
 
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
-"""What JSON can say."""
-
-MAX_DEPTH = 64
-# Nodes after the expansion of aliases: a file of 1000 roles has about 30 000.
-MAX_NODES = 500_000
+__all__ = ["Json", "MERGE", "Node", "load", "parse", "require"]
 
 MERGE = "<<"
 """The key of YAML 1.1 that takes in another mapping; YAML 1.2 has none."""
@@ -39,43 +36,6 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,15}|[0-9]{1,15}(\.[0-9]{0,15})?)([eE][-+]?[0-9]{1,2})?")
 
 
-@dataclass(slots=True)
-class Node:
-    """A value of the file: a scalar, a list of nodes, or a mapping of keys to nodes.
-
-    ``keys`` are the places of a mapping's keys, ``size`` the number of nodes in the tree. ``lost``
-    is what is missing for a reason that has been reported: keys of a mapping, texts of items.
-    """
-
-    mark: Mark
-    value: None | bool | int | float | str | list["Node"] | dict[str, "Node"]
-    keys: dict[str, Mark] = field(default_factory=dict)
-    size: int = 1
-    lost: frozenset[str] = frozenset()
-
-    @property
-    def items(self) -> list["Node"]:
-        """The items of a list; empty for anything else."""
-        return self.value if isinstance(self.value, list) else []
-
-    @property
-    def fields(self) -> dict[str, "Node"]:
-        """The values of a mapping by key; empty for anything else."""
-        return self.value if isinstance(self.value, dict) else {}
-
-    def get(self, key: str) -> "Node | None":
-        """Return the value of ``key`` if this is a mapping that has it."""
-        return self.fields.get(key)
-
-    def plain(self) -> Any:
-        """Return the value without places: what ``json.loads`` would give."""
-        if isinstance(self.value, list):
-            return [item.plain() for item in self.value]
-        if isinstance(self.value, dict):
-            return {key: item.plain() for key, item in self.value.items()}
-        return self.value
-
-
 def require(path: Path, hint: str) -> None:
     """Raise InputError with ``hint`` unless there is a file at ``path``."""
     if not path.is_file():
@@ -83,37 +43,29 @@ def require(path: Path, hint: str) -> None:
 
 
 def load(path: Path, report: Report) -> Node:
-    """Return the tree of the YAML file ``path``; duplicate keys and the like go to ``report``.
+    """Return the tree of the file ``path``; duplicate keys and the like go to ``report``.
 
-    Raises InvalidInputError if the file is not UTF-8 or not YAML, OSError if it cannot be read.
+    A file that is named ``.json`` is JSON and nothing else, every other one is YAML. Raises
+    InvalidInputError if it is not that or too large, OSError if it cannot be read.
     """
-    return parse(path.read_bytes(), str(path), report)
+    read = jsonfile.parse if path.suffix.lower() == ".json" else parse
+    return read(tree.read(path), str(path), report)
 
 
 def parse(content: bytes, name: str, report: Report) -> Node:
     """Return the tree of the YAML text ``content`` of the file called ``name``, as ``load``."""
-    text = _decode(content, name)
+    text = tree.decode(content, name)
     builder = _Builder(name, report)
     try:
         return builder.document(yaml.parse(text, Loader=_LOADER))
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = Mark(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        problem = Problem(mark, f"not YAML: {error.reason}", "save the file as plain UTF-8 text")
+        hint = "save the file as plain UTF-8 text"
+        problem = checks.SYNTAX.at(mark, f"not YAML: {error.reason}", hint)
     except yaml.MarkedYAMLError as error:
         problem = _syntax_problem(error, text, name)
     raise InvalidInputError([*report.problems, problem]) from None
-
-
-def _decode(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        column = len(before) - before.rfind(b"\n")
-        mark = Mark(name, before.count(b"\n") + 1, column)
-        message = f"byte {content[error.start]:#04x} is not UTF-8"
-        raise InvalidInputError([Problem(mark, message, "save the file as UTF-8")]) from None
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
@@ -129,7 +81,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     if "\t" in indent:
         hint = "indent with spaces; YAML forbids tabs there"
     words = [part for part in (error.problem, error.context) if part]
-    return Problem(Mark(name, line + 1, column + 1), f"not YAML: {', '.join(words)}", hint)
+    mark = Mark(name, line + 1, column + 1)
+    return checks.SYNTAX.at(mark, f"not YAML: {', '.join(words)}", hint)
 
 
 class _Builder:
@@ -146,7 +99,8 @@ class _Builder:
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if root is not None:
-                self.report.add(self.mark(event), "a second document", "keep one for each file")
+                hint = "keep one for each file"
+                self.report.add(self.mark(event), "a second document", hint, checks.DOCUMENTS)
                 break
             root = self.node(next(events), events, 0)
         return root or Node(Mark(self.name, 1, 1), None)
@@ -159,10 +113,10 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             return self.alias(str(event.anchor), mark)
         if depth > MAX_DEPTH:
-            message = f"nested deeper than {MAX_DEPTH} levels"
-            raise InvalidInputError([Problem(mark, message, "write it flatter")])
+            raise tree.too_deep(mark)
         if event.tag not in (None, "!"):
-            self.report.add(mark, f"tag {event.tag} is not supported", "remove it")
+            message = f"tag {event.tag} is not supported"
+            self.report.add(mark, message, "remove it", checks.TAG)
         if isinstance(event, yaml.ScalarEvent):
             node = Node(mark, _scalar(event.value) if event.implicit[0] else event.value)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -170,10 +124,7 @@ class _Builder:
         else:
             node = self.mapping(mark, events, depth)
         if node.size > MAX_NODES:
-            message = f"more than {MAX_NODES} values"
-            raise InvalidInputError(
-                [Problem(mark, message, "use fewer aliases, or split the file")]
-            )
+            raise tree.too_large(mark, "use fewer aliases, or split the file")
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
@@ -183,7 +134,8 @@ class _Builder:
         node = self.anchors.get(anchor)
         if node is None:
             hint = f"write &{anchor} before a value further up, or the value itself here"
-            self.report.add(mark, f"alias *{anchor} has no complete anchor before it", hint)
+            message = f"alias *{anchor} has no complete anchor before it"
+            self.report.add(mark, message, hint, checks.ALIAS)
             return Node(mark, None, lost=frozenset({anchor}))
         return replace(node, mark=mark)
 
@@ -203,13 +155,14 @@ class _Builder:
             size += value.size
             if isinstance(key.value, list | dict):
                 hint = "write 'KEY: VALUE'; quote a text that begins with [ or {"
-                self.report.add(key.mark, "a key must be a word", hint)
+                self.report.add(key.mark, "a key must be a word", hint, checks.COMPLEX_KEY)
                 continue
             # ``on:`` or ``1:`` keeps the text that the user wrote.
             word = event.value if isinstance(event, yaml.ScalarEvent) else str(key.value)
             if word == MERGE and getattr(event, "implicit", (False,))[0]:
                 hint = "write the keys out; an alias (*NAME) can stand for a whole value"
-                self.report.add(key.mark, "merge keys (<<) are not supported", hint)
+                message = "merge keys (<<) are not supported"
+                self.report.add(key.mark, message, hint, checks.MERGE_KEY)
                 lost = frozenset({MERGE})
                 continue
             if word in fields:
@@ -217,6 +170,7 @@ class _Builder:
                     key.mark,
                     f"duplicate key '{word}'",
                     f"it is already given in line {keys[word].line}",
+                    checks.DUPLICATE_KEY,
                 )
                 continue
             fields[word], keys[word] = value, key.mark

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from altostratus.errors import InputError
-from altostratus.files import write_json, write_text
+from altostratus.files import write_json
 from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.problems import Report, nearest
@@ -84,9 +84,11 @@ def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
     if path is None:
         check(workspace, cloud, kept(workspace, cloud))
         return
-    check(workspace, cloud, read(path))
-    text = path.read_text(encoding="utf-8")
-    write_text(workspace.stacks(cloud) / _USER, text, mode=0o600)
+    user = read(path)
+    check(workspace, cloud, user)
+    hypervisor = {HYPERVISOR: user.hypervisor} if user.hypervisor else {}
+    content = {**hypervisor, "parameters": user.parameters}
+    write_json(workspace.stacks(cloud) / _USER, content, 0o600)
 
 
 def kept(workspace: Workspace, cloud: str) -> UserEnvironment:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cloud files: their form, their model, and every check of what they say."""
+"""Cloud files: their schema, their model and their checks."""
 
 from generator.cloudfile.loader import load, parse
 

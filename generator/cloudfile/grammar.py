@@ -1,34 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grammar of cloud files as one JSON Schema: the table that everything else follows.
+"""The grammar of cloud files as one JSON Schema, from which everything else derives.
 
 The parser checks files against it and takes the defaults from it; ``tools.reference`` writes
-``docs/cloud.schema.json`` (for editors) and ``docs/cloud-file.md`` (for people) from it.
+``docs/cloud.schema.json`` (for editors) and the tables of ``docs/cloud-file.md`` from it.
 """
 
 from typing import Any
 
 from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile.addresses import ADDRESS, CIDR
 from altostratus.yamlfile.schema import Schema
 from generator.contracts.grammar import GROUPS
 
 RELEASES = {"zed": "bookworm"}
 """The Debian release that has the packages of an OpenStack release."""
 
-_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
-
-ADDRESS: Schema = {
-    "type": "string",
-    "pattern": f"^{_IPV4}$",
-    "title": "an IPv4 address",
-    "examples": ["192.168.24.1"],
-}
-CIDR: Schema = {
-    "type": "string",
-    "pattern": f"^{_IPV4}/([12]?[0-9]|3[0-2])$",
-    "title": "an IPv4 network",
-    "examples": ["192.168.24.0/24"],
-}
 NAME: Schema = {
     "type": "string",
     # RFC 1123: of roles come host names, which end in no hyphen.
@@ -61,10 +47,13 @@ NETWORK = _mapping(
         "physical_network": {
             **NAME,
             "default": "ctlplane",
-            "description": "Name of the wire in Neutron's bridge mappings",
+            "description": "Physical network, as named in Neutron's bridge mappings",
         },
         "cidr": {**CIDR, "description": "Addresses of the network"},
-        "gateway": {**ADDRESS, "description": "Default router; without it instances get no route"},
+        "gateway": {
+            **ADDRESS,
+            "description": "Default router; absent: no default route",
+        },
         "pool": {
             "type": "array",
             "items": ADDRESS,
@@ -127,8 +116,8 @@ ROLE = _mapping(
     {
         "hypervisor": {
             **_TYPE,
-            "description": "Type of hypervisor that carries the instances; by default the first "
-            "of `hypervisors`",
+            "description": "Hypervisor type of the instances; by default the first of "
+            "`hypervisors`",
         },
         "count": {
             "type": "integer",
@@ -165,8 +154,8 @@ ROLE = _mapping(
         },
         "config": {
             **CONFIG,
-            "description": "Metadata keys with other values than their contracts', for this "
-            "role: `{namespace: {key: value}}`",
+            "description": "Values for metadata keys of this role, instead of the contracts' "
+            "defaults: `{namespace: {key: value}}`",
         },
         "addresses": {
             "type": "object",
@@ -177,8 +166,9 @@ ROLE = _mapping(
             },
             "default": {},
             "examples": [{"ctlplane": ["192.168.24.5"]}],
-            "description": "Fixed addresses, one for each instance: `{network: [address]}`. A "
-            "role whose addresses are all fixed gets metadata files too, for nodes without Heat",
+            "description": "Fixed addresses, one for each instance: `{network: [address]}`. For a "
+            "role whose addresses are all fixed, metadata files are written too, for nodes without "
+            "Heat",
         },
     },
     required=["services"],
@@ -205,8 +195,8 @@ CLOUD: Schema = {
                 "pattern": r"\.ya?ml$",
                 "title": "a cloud file",
                 "examples": ["undercloud.yaml"],
-                "description": "Cloud file (path from this one) of a running cloud whose services, "
-                "secrets included, this one uses where it has none of its own",
+                "description": "Cloud file, relative to this one, of a running cloud whose "
+                "services (and their secrets) this one uses where it has none of its own",
             },
             "hypervisors": {
                 "type": "array",
@@ -235,8 +225,8 @@ CLOUD: Schema = {
             },
             "config": {
                 **CONFIG,
-                "description": "Metadata keys with other values than their contracts', for all "
-                "roles; a role's own `config` wins",
+                "description": "Values for metadata keys of all roles, instead of the contracts' "
+                "defaults; a role's own `config` wins",
             },
             "roles": {
                 "type": "object",
@@ -244,7 +234,7 @@ CLOUD: Schema = {
                 "additionalProperties": ROLE,
                 "minProperties": 1,
                 "examples": [{"controller": {"services": ["mariadb"]}}],
-                "description": "Kinds of instances by name; instance i of role R is called R-i, "
+                "description": "Kinds of instances by name. Instance i of role R is called R-i, "
                 "or just R if it is the only one and its addresses are fixed",
             },
         },

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the services of a role to contracts and metadata keys."""
+"""The services of a role, and the contracts and metadata keys that follow from them."""
 
 from collections.abc import Collection, Iterable, Iterator
 
 from altostratus.yamlfile import schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report, alike, nearest
+from generator.cloudfile import checks
 from generator.contracts.model import Contract, Contracts
 
 
 def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
-    """Return the services that the list ``node`` names: services and groups, ``-name`` removes."""
+    """Return the services that the list ``node`` names; it has services, groups and ``-name``."""
     chosen: dict[str, None] = {}
     unknown = possible(node, contracts)
     for item in node.items:
@@ -21,12 +22,13 @@ def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
             _unknown(item, name, contracts, report)
         elif not word.startswith("-"):
             if len(members) == 1 and name in chosen:
-                hint = "name each service once"
-                report.add(item.mark, f"services: '{name}' is already there", hint)
+                message, hint = f"services: '{name}' is already there", "name each service once"
+                report.add(item.mark, message, hint, checks.SERVICE_TWICE)
             chosen.update(dict.fromkeys(members))
         else:
             if not (chosen.keys() | unknown) & set(members):
-                report.add(item.mark, f"services: {word} removes nothing", "put it after a group")
+                message, hint = f"services: {word} removes nothing", "put it after a group"
+                report.add(item.mark, message, hint, checks.NOTHING_REMOVED)
             for member in members:
                 chosen.pop(member, None)
     return tuple(chosen)
@@ -47,7 +49,7 @@ def allowed_keys(role: Node, chosen: Iterable[str], contracts: Contracts) -> Col
     """Return the keys for ``config`` of the role with the tree ``role`` and ``chosen`` services."""
     listed = role.get("services")
     if listed is None:
-        return contracts.keys  # what its services are is not known
+        return contracts.keys  # its services are not known
     return metadata_keys({*chosen, *possible(listed, contracts)}, contracts)
 
 
@@ -64,20 +66,22 @@ def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> Non
     if base:
         users = [one.name for one in contracts.services.values() if name in one.closure]
         hint = f"list what uses it: {', '.join(users)}"
-        report.add(item.mark, f"services: '{name}' is shared settings and no service", hint)
+        message = f"services: '{name}' is shared settings, not a service"
+        report.add(item.mark, message, hint, checks.NOT_A_SERVICE)
     else:
         hint = nearest(name, [*contracts.services, *contracts.groups])
-        report.add(item.mark, f"services: unknown service '{name}'", hint)
+        message = f"services: unknown service '{name}'"
+        report.add(item.mark, message, hint, checks.UNKNOWN_SERVICE)
 
 
 def closure(services: Iterable[str], contracts: Contracts) -> tuple[Contract, ...]:
-    """Return the contracts of ``services`` and of the shared bases in their elements, by name."""
+    """Return the contracts of ``services`` and of the bases that they share, ordered by name."""
     names = {name for service in services for name in contracts.by_name[service].closure}
     return tuple(contracts.by_name[name] for name in sorted(names))
 
 
 def metadata_keys(services: Iterable[str], contracts: Contracts) -> tuple[str, ...]:
-    """Return the keys that an instance with ``services`` may see: their own and what they read."""
+    """Return the keys that an instance with ``services`` gets: their own and those they read."""
     return tuple(
         sorted({key for one in closure(services, contracts) for key in (*one.keys, *one.reads)})
     )
@@ -105,8 +109,11 @@ def overrides(
             elif value.fields and any(name.startswith(f"{key}.") for name in allowed):
                 visit(value, key)
             else:
-                hint = nearest(key, allowed)
-                report.add(node.keys[word], f"config: no service here has the key '{key}'", hint)
+                message, hint = (
+                    f"config: no service here has the key '{key}'",
+                    nearest(key, allowed),
+                )
+                report.add(node.keys[word], message, hint, checks.UNKNOWN_SETTING)
 
     if config:
         visit(config, "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The form of a service contract, ``elements/<service>/service.yaml``, as a JSON Schema.
+"""The schema of a service contract, ``elements/<service>/service.yaml``.
 
 ``generator.contracts`` checks every contract against it; the table of fields in
 ``docs/services.md`` is generated from it.
@@ -18,14 +18,14 @@ SECRET_KINDS: Mapping[str, str] = MappingProxyType(
 )
 
 GROUPS = ("control", "network", "compute", "infrastructure")
-"""The groups of services that a role can list; each has one at least."""
+"""The groups of services that a role can list; none is empty."""
 
 _NAME = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$", "title": "a service name"}
 _KEY_PATTERN = r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$"
 _KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
 _KEY = {"type": "string", "pattern": _KEY_PATTERN, "title": _KEY_TITLE}
 KEY_FORM = KEYWORDS - {"default", "required", "description"}
-"""What a key's entry says about the form of its value."""
+"""The keywords of a key's entry that form the schema of its value."""
 
 SERVICE_SCHEMA: Schema = {
     "type": "object",
@@ -36,12 +36,12 @@ SERVICE_SCHEMA: Schema = {
         "summary": {"type": "string", "minLength": 1, "description": "One line"},
         "group": {
             "enum": list(GROUPS),
-            "description": "Group by which a role can take in the service",
+            "description": "Group that a role can list to get the service",
         },
         "base": {
             "type": "boolean",
             "default": False,
-            "description": "Shared settings; part of a role through element-deps only",
+            "description": "Shared settings only; comes into a role through element-deps",
         },
         "needs": {
             "type": "array",
@@ -51,7 +51,7 @@ SERVICE_SCHEMA: Schema = {
         "max": {
             "type": "integer",
             "minimum": 1,
-            "description": "Most instances of the service in a cloud; absent: any number",
+            "description": "Maximum number of instances in a cloud; absent: no limit",
         },
         "units": {
             "type": "array",
@@ -104,7 +104,7 @@ SERVICE_SCHEMA: Schema = {
                     "secret": {
                         "type": "boolean",
                         "default": False,
-                        "description": "Whether the value must not be shown",
+                        "description": "Whether the value is confidential",
                     },
                     "value": {"description": "Where the value comes from, with references"},
                     "default": {"description": "The value unless the user gives another"},
@@ -115,4 +115,4 @@ SERVICE_SCHEMA: Schema = {
         },
     },
 }
-"""The form of ``service.yaml``."""
+"""The schema of ``service.yaml``."""

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """References in the values of service contracts: ``mysql://glance:{secret:…}@{address:mariadb}/``.
 
-A value with references stays symbolic until the output is known: Heat functions for a stack,
+A value with references stays symbolic until it is rendered: as Heat functions for a stack, as
 literals for a metadata file.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+REGION = "RegionOne"
+"""The region of every cloud, which is what ``{region}`` stands for."""
 
 KINDS: Mapping[str, str] = {
     "secret": "a generated secret of a contract",

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory that generate-stacks writes: its files as text, its secrets, what changed in it."""
+"""The directory that generate-stacks writes: its files as text, its secrets, its changes."""

@@ -2,8 +2,8 @@
 """The secrets of a cloud: generated once, kept in ``secrets.yaml``, which only its owner may read.
 
 The file is a Heat environment. Its values are ``parameter_defaults``, which Heat, unlike
-``parameters``, accepts for parameters that a template lacks: the secret of a service that was
-taken out is still there when the service comes back.
+``parameters``, accepts for parameters that a template lacks: the secret of a service that is
+removed from a cloud is kept for its return.
 """
 
 import base64
@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from altostratus.yamlfile import document, emit
+from altostratus.errors import InputError
+from altostratus.yamlfile import checks, document, emit
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Report
 from generator.cloudfile.model import camel_case
+from generator.plan.model import Plan
 
 SECTION = "parameter_defaults"
 
@@ -44,16 +46,34 @@ def load(path: Path) -> dict[str, str]:
         raise InvalidInputError(replace(one, hint=_RESTORE) for one in error.problems) from error
     section = root.get(SECTION)
     if section is None:
-        report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", _RESTORE)
-    # A cloud without secrets has an empty mapping here; nothing at all is not what we wrote.
+        report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", _RESTORE, checks.MISSING_KEY)
+    # A cloud without secrets has an empty mapping here: null was not written by us.
     elif not isinstance(section.value, dict):
-        report.add(section.mark, f"{SECTION}: not a mapping of secrets", _RESTORE)
+        message = f"{SECTION}: not a mapping of secrets"
+        report.add(section.mark, message, _RESTORE, checks.TYPE)
     values = section.fields if section else {}
     for name, node in values.items():
         if not isinstance(node.value, str) or not node.value:
-            report.add(node.mark, f"{name}: not a string", f'write it as "…", or {_RESTORE}')
+            # The schema's message would show the value.
+            hint = f'write it as "…", or {_RESTORE}'
+            report.add(node.mark, f"{name}: not a string", hint, checks.TYPE)
     report.raise_if_any()
     return {name: str(node.value) for name, node in values.items()}
+
+
+def inherited(plan: Plan, cloud: str, path: Path) -> dict[str, str]:
+    """Return the secrets of ``plan`` that belong to the joined ``cloud``, by Heat parameter.
+
+    They are in the secrets file ``path`` of that cloud; raises InputError if one is missing.
+    """
+    wanted = {camel_case(name) for name in plan.inherited}
+    known = load(path) if wanted else {}
+    if missing := sorted(wanted - known.keys()):
+        raise InputError(
+            f"{path}: no {', '.join(missing)}, secrets of {cloud}",
+            "run generate-stacks for that cloud first, or give the path: --joined-secrets FILE",
+        )
+    return {name: known[name] for name in wanted}
 
 
 def complete(known: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

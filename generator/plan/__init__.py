@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a cloud and the contracts of its services to the metadata of each role."""
+"""The plan of a cloud: the metadata of each role and its secrets, from contracts and settings."""

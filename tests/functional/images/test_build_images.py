@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ ELEMENTS = {
     "tiny": {"package-installs.yaml": "netcat-openbsd:\n"},
     "endless": {"install.d/50-endless": "#!/bin/bash\necho endless begins\nsleep 1000\n"},
     "broken": {"package-installs.yaml": "no-such-package:\n"},
+    "failing": {"install.d/50-failing": "#!/bin/bash\necho half > /half-built\nfalse\n"},
 }
 
 
@@ -199,6 +201,57 @@ def test_missing_package_is_a_clear_error(tiny: Path, builds: Builds) -> None:
     assert "no-such-package" in (builds.output / "logs" / "t-broken-lxc.log").read_text()
     assert builds.leftovers() == []
     assert builds.work() == []
+
+
+def test_failed_build_is_kept(tiny: Path, builds: Builds) -> None:
+    code, out, err = builds.run("failing", "--keep-failed")
+    assert (code, out) == (1, "")
+    kept = builds.cache / "failed" / "t-failing-lxc"
+    (root,) = kept.glob("tmp/dib_build.*/mnt")
+    assert f"t-failing-lxc is kept in {kept}, the root is {root}" in err
+    assert (root / "half-built").read_text() == "half\n"
+    assert (root / "usr/bin/apt-get").exists()
+    assert builds.leftovers() == []
+    assert builds.work() == []
+    # The next start sweeps; what is kept stays, and is named.
+    code, _, err = builds.run("tiny")
+    assert code == 0, err
+    assert f"failed builds kept in {kept.parent}: t-failing-lxc" in err
+    assert (root / "half-built").exists()
+    shutil.rmtree(kept)
+
+
+def test_shell_in_a_failed_root(tiny: Path, builds: Builds) -> None:
+    """On a terminal: it sees the root as a hook does, and what it runs cannot outlive it."""
+    command = [BUILD_IMAGES, "-c", builds.directory / "images.yaml", "--role", "failing"]
+    command += ["-o", builds.output, "--shell-on-failure"]
+    line = shlex.join(str(word) for word in command)
+    typed = [
+        "cat /half-built; echo $HOME $DIB_RELEASE",
+        "ls /tmp/in_target.d/install.d; touch /tmp/in_target.d/x",
+        "echo x > /dev/full; sleep 1000 &",
+        "exit",
+    ]
+    child = subprocess.Popen(
+        ["script", "--quiet", "--command", line, "/dev/null"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "ALTOSTRATUS_CACHE": str(builds.cache),
+            "ELEMENTS_PATH": str(builds.directory / "elements"),
+        },
+    )
+    screen, _ = child.communicate("".join(f"{line}\n" for line in typed), timeout=300)
+    assert "building t-failing-lxc failed" in screen
+    assert "half\r\n" in screen, screen
+    assert "/root bookworm\r\n" in screen, screen
+    assert "50-failing" in screen and "Read-only file system" in screen, screen
+    assert "No space left on device" in screen, screen
+    assert builds.leftovers() == []
+    assert builds.work() == []
+    assert not list((builds.cache / "failed").iterdir())
 
 
 def test_unreachable_mirror_is_a_clear_error(tiny: Path, builds: Builds) -> None:

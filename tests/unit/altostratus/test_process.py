@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -147,3 +149,46 @@ def test_the_kernel_ends_a_command_whose_parent_was_killed(tmp_path: Path) -> No
         assert alive(child)
         parent.kill()
     assert dies(child)
+
+
+INTERACT = """
+import os, sys, threading
+from altostratus import process
+stop = threading.Event()
+if "stop" in sys.argv:
+    threading.Timer(0.5, stop.set).start()
+code = process.interact(["bash", "--norc", "-i"], env={"PS1": "> "}, stop=stop)
+ours = os.tcgetpgrp(0) == os.getpgrp()
+print(f"code {code} terminal {ours}")
+"""
+
+
+def on_a_terminal(tmp_path: Path, typed: str, *more: str) -> str:
+    """Run INTERACT on a terminal of its own, type into it, and return what was on the screen."""
+    file = tmp_path / "interact.py"
+    file.write_text(INTERACT)
+    command = shlex.join([sys.executable, str(file), *more])
+    child = subprocess.Popen(
+        ["script", "--quiet", "--command", command, "/dev/null"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(process.__file__).parents[1])},
+    )
+    assert child.stdin
+    child.stdin.write(typed)
+    child.stdin.flush()
+    screen, _ = child.communicate(timeout=60)
+    return screen
+
+
+def test_a_command_has_the_terminal(tmp_path: Path) -> None:
+    typed = "[ -t 0 ] && [ -t 2 ] && set -o | grep monitor\nexit 3\n"
+    screen = on_a_terminal(tmp_path, typed)
+    # Job control, and afterwards the terminal is ours again.
+    assert re.search(r"monitor\s+on", screen), screen
+    assert "code 3 terminal True" in screen
+
+
+def test_a_command_on_the_terminal_can_be_stopped(tmp_path: Path) -> None:
+    assert "code -9 terminal True" in on_a_terminal(tmp_path, "sleep 1000\n", "stop")

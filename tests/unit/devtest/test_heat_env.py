@@ -73,6 +73,16 @@ def test_the_users_file_is_kept_and_a_changed_default_shows(workspace: Workspace
     assert heatenv.parameters(workspace, CLOUD)["KeystoneCount"] == 1
 
 
+def test_a_file_of_any_form_is_kept_as_json(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.write_text("overcloud-hypervisor: docker\nparameters: {KeystoneCount: 2}\n")
+    heatenv.adopt(workspace, CLOUD, path)
+    user = heatenv.kept(workspace, CLOUD)
+    assert (user.hypervisor, user.parameters) == ("docker", {"KeystoneCount": 2})
+    kept = workspace.stacks(CLOUD) / "user-env.json"
+    assert json.loads(kept.read_text())["parameters"] == {"KeystoneCount": 2}
+
+
 def test_nothing_is_kept_at_first(workspace: Workspace) -> None:
     assert heatenv.kept(workspace, CLOUD).parameters == {}
     assert heatenv.parameters(workspace, CLOUD) == {}

@@ -120,7 +120,7 @@ def test_check_names_what_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture
     assert contents(tmp_path) == before
 
 
-def test_files_of_an_older_run_go_and_others_stay(tmp_path: Path) -> None:
+def test_files_of_an_earlier_run_are_deleted_and_others_stay(tmp_path: Path) -> None:
     run(UNDERCLOUD, "-o", tmp_path)
     (tmp_path / "images-env.yaml").write_text("parameters: {}\n")
     run(UNDERCLOUD, "-o", tmp_path)
@@ -230,7 +230,7 @@ def test_arguments_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert "error: --check has nothing to compare" in said.err and not said.out
 
 
-def test_large_stacks_are_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_large_stacks_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cloud = tmp_path / "cloud.yaml"
     text = OVERCLOUD.read_text().replace("[memcached]", "[memcached]\n    count: 230")
     for old, new in (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud that joins another: endpoints, secrets and settings of that one, and what cannot be."""
+"""A cloud that joins another: endpoints, secrets and settings of that one, and problems."""
 
 import json
 import shutil
@@ -97,16 +97,24 @@ def test_settings_of_the_joined_cloud_count_for_its_own_keys_only(examples: Path
     ("old", "new", "said"),
     [
         ("join: undercloud.yaml", "join: missing.yaml", "missing.yaml: No such file"),
-        ("join: undercloud.yaml", "join: hypervisor-node.yaml", "joins another itself"),
+        ("join: undercloud.yaml", "join: hypervisor-node.yaml", "joins another cloud itself"),
         ("join: undercloud.yaml\n", "", "nova-lxc needs nova-api, which no role has"),
         ("join: undercloud.yaml", "join: 3", "join: 3 is not a cloud file"),
         ("name: hypervisor-node", "name: undercloud", "joins is called undercloud"),
         ("192.168.24.3]", "192.168.24.1]", "192.168.24.1 is also that of 'undercloud' of"),
-        ("192.168.24.0/24", "192.168.24.0/25", "network 'ctlplane' is another one in undercloud"),
-        ("nova-lxc]", "nova-lxc, glance]", "glance adds to keystone.services, mariadb.databases"),
+        (
+            "192.168.24.0/24",
+            "192.168.24.0/25",
+            "network 'ctlplane' is a different network in undercloud",
+        ),
+        (
+            "nova-lxc]",
+            "nova-lxc, glance]",
+            "glance contributes to keystone.services, mariadb.databases",
+        ),
     ],
 )
-def test_what_does_not_fit_is_said(
+def test_conflicts_are_reported(
     examples: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
 ) -> None:
     file = rewrite(examples / "hypervisor-node.yaml", old, new)
@@ -122,7 +130,7 @@ def test_a_cloud_without_fixed_addresses_cannot_be_joined(
     assert "'undercloud' of undercloud has no fixed address on ctlplane" in capsys.readouterr().err
 
 
-def test_problems_of_the_joined_file_are_said_with_their_place(
+def test_problems_of_the_joined_file_have_places(
     examples: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rewrite(examples / "undercloud.yaml", "      - mariadb\n", "      - mariabd\n")

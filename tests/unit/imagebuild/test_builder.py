@@ -300,6 +300,100 @@ def test_work_of_the_dead_is_swept_at_the_start(runs: FakeRuns, job: Job) -> Non
     assert not dead.exists()
 
 
+def half_a_root(job: Job) -> Callable[[Recipe], None]:
+    """Return what makes a root in the work directory of an image, as disk-image-create does."""
+
+    def make(recipe: Recipe) -> None:
+        if recipe.parent:
+            (work,) = (path for path in job.cache.work.iterdir() if path.is_dir())
+            (work / "tmp/dib_build.abc/mnt/usr").mkdir(parents=True)
+
+    return make
+
+
+def test_failed_builds_are_kept_by_name(
+    runs: FakeRuns, job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeping = dataclasses.replace(job, keep_failed=True, progress=Progress())
+    runs.during = half_a_root(job)
+    for name in ("t-tiny-lxc", "t-tiny-lxc.2"):
+        runs.failing["t-tiny-lxc"] = AltostratusError("no such package", "correct it")
+        with pytest.raises(AltostratusError, match="no such package") as caught:
+            build(keeping, TINY)
+        path = job.cache.failed / name
+        root = path / "tmp/dib_build.abc/mnt"
+        assert (root / "usr").is_dir()
+        assert caught.value.hint == (
+            f"correct it\nt-tiny-lxc is kept in {path}, the root is {root}; "
+            f"remove it by: rm -rf {path}"
+        )
+    assert list(job.cache.work.iterdir()) == [job.cache.work / ".lock"]
+    capsys.readouterr()
+    runs.failing.clear()
+    runs.during = lambda recipe: None
+    build(keeping, TINY)
+    # No sweep removes them, but nobody forgets them.
+    names = [path.name for path in sorted(job.cache.failed.iterdir())]
+    assert names == ["t-tiny-lxc", "t-tiny-lxc.2"]
+    note = f"failed builds kept in {job.cache.failed}: t-tiny-lxc, t-tiny-lxc.2\n"
+    assert note in capsys.readouterr().err
+
+
+def test_a_build_that_fails_after_its_root_is_kept_too(
+    runs: FakeRuns, job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("imagebuild.formats.write", full)
+    keeping = dataclasses.replace(job, keep_failed=True, progress=Progress())
+    with pytest.raises(OSError, match="No space left"):
+        build(keeping, TINY)
+    root = job.cache.failed / "t-tiny-lxc" / "image"
+    assert (root / "usr/share/who").read_text() == "t-tiny-lxc"
+    assert f"the root is {root}" in capsys.readouterr().err
+
+
+def test_an_interrupted_build_is_not_kept(runs: FakeRuns, job: Job) -> None:
+    def stop(recipe: Recipe) -> None:
+        if recipe.parent:
+            job.stopping.set()
+
+    runs.during = stop
+    runs.failing["t-tiny-lxc"] = AltostratusError("killed")
+    with pytest.raises(AltostratusError, match="killed"):
+        build(dataclasses.replace(job, keep_failed=True), TINY)
+    assert not job.cache.failed.exists()
+    assert list(job.cache.work.iterdir()) == [job.cache.work / ".lock"]
+
+
+def test_the_shell_is_opened_before_the_root_goes(
+    runs: FakeRuns, job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roots: list[Path] = []
+
+    def interact(argv: list[str], *, env: dict[str, str], stop: threading.Event) -> int:
+        (root,) = (Path(word) for word in argv if word.endswith("/mnt"))
+        assert (root / "usr").is_dir() and argv[0] == "unshare"
+        assert env["DIB_RELEASE"] == "bookworm" and stop is job.stopping
+        roots.append(root)
+        return 0
+
+    monkeypatch.setattr(process, "interact", interact)
+    shelled = dataclasses.replace(job, shell_on_failure=True, progress=Progress())
+    runs.failing["t-tiny-lxc"] = AltostratusError("no such package")
+    with pytest.raises(AltostratusError, match="no such package"):
+        build(shelled, TINY)
+    assert roots == []
+    assert "no shell: t-tiny-lxc failed before it had a root" in capsys.readouterr().err
+    runs.during = half_a_root(job)
+    with pytest.raises(AltostratusError, match="no such package"):
+        build(shelled, TINY)
+    assert len(roots) == 1
+    assert not roots[0].exists() and not job.cache.failed.exists()
+    assert "no such package\nshell in the root of t-tiny-lxc" in capsys.readouterr().err
+
+
 def test_second_builder_waits_and_uses_the_first_ones_image(
     runs: FakeRuns, job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -327,7 +421,7 @@ def test_second_builder_waits_and_uses_the_first_ones_image(
 def test_vanished_base_is_a_clear_error(runs: FakeRuns, job: Job) -> None:
     build(job, TINY)
     plan = [
-        dataclasses.replace(step, action=Action.BUILD, reasons=("forced",))
+        dataclasses.replace(step, action=Action.BUILD, force=True)
         for step in make_plan([TINY], job.cache, job.directory)
     ]
     base = plan[0].recipe.parent

@@ -8,8 +8,8 @@ from imagebuild.cache import IMAGES, LAYERS, Cache, default_root
 from imagebuild.recipes import Recipe
 
 
-def recipe(**inputs: str) -> Recipe:
-    return Recipe("c-db-lxc", "bookworm", (), {}, {}, (), inputs)
+def recipe(name: str = "c-db-lxc", **digests: str) -> Recipe:
+    return Recipe(name, "bookworm", (), {}, {}, (), digests, {}, "amd64")
 
 
 def made(tmp_path: Path, text: str = "image") -> Path:
@@ -33,7 +33,7 @@ def test_what_is_stored_is_found_by_its_key(cache: Cache, tmp_path: Path) -> Non
 
 def test_an_image_is_found_whatever_its_name(cache: Cache, tmp_path: Path) -> None:
     stored = cache.store(IMAGES, recipe(a="1"), made(tmp_path), {})
-    other = Recipe("another-db-lxc", "bookworm", (), {}, {}, (), {"a": "1"})
+    other = recipe("another-db-lxc", a="1")
     assert cache.find(IMAGES, other) == stored
     own = cache.store(IMAGES, other, made(tmp_path), {})
     assert cache.find(IMAGES, other) == own
@@ -65,7 +65,9 @@ def test_last_inputs_are_those_of_the_newest(cache: Cache, tmp_path: Path) -> No
     for age, value in enumerate(["1", "2"]):
         entry = cache.store(IMAGES, recipe(a=value), made(tmp_path), {})
         os.utime(entry.path.with_suffix(".json"), (age, age))
-    assert cache.last_inputs(IMAGES, "c-db-lxc") == {"a": "2"}
+    inputs = cache.last_inputs(IMAGES, "c-db-lxc")
+    assert inputs == recipe(a="2").inputs
+    assert inputs["a"] == "2"
 
 
 def test_old_entries_go_and_locks_stay(cache: Cache, tmp_path: Path) -> None:

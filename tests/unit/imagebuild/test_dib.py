@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
 from pathlib import Path
 
 import pytest
+from diskimage_builder import paths
 
 from altostratus.process import CommandError
 from imagebuild import dib
@@ -103,3 +105,28 @@ def test_build_environment_is_made_of_known_things(
     assert seen["argv"].startswith("unshare --mount --propagation private --pid")
     assert seen["argv"].endswith("debian-minimal instance-base directory-image")
     assert {p.name for p in (place.work / "elements").iterdir()} == set(base.elements)
+    assert "break" not in seen
+
+
+def test_the_root_can_be_left_behind(
+    own_elements: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DIB's check_break in its shell: what we have it run drops the trap that cleans up."""
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(dib.process, "run", lambda argv, **options: seen.update(options["env"]))
+    place = Place(tmp_path / "work", tmp_path / "slot", tmp_path / "log", keep_root=True)
+    place.work.mkdir()
+    base = base_recipe("bookworm", search_path())
+    dib.build_root(base, None, place, {}, lambda phase, seconds: None)
+    assert seen["DIB_NO_TMPFS"] == "1"
+    library = Path(paths.get_path("lib"))
+    script = f"""
+        _LIB={library}; source {library}/common-functions
+        trap "echo cleaned up" EXIT
+        check_break before-extra-data ${{break_cmd:-bash}}; echo 1
+        check_break before-root ${{break_cmd:-bash}}; exit 1
+    """
+    command = ["bash", "-c", script]
+    variables = {"PATH": "/usr/bin:/bin", **{name: seen[name] for name in ("break", "break_cmd")}}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "1\n"), done.stderr

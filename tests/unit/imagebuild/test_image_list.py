@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from pathlib import Path
 
 import pytest
 
 from altostratus.errors import InputError
+from altostratus.yamlfile.problems import InvalidInputError
 from imagebuild.images import Image, parse_images, read_images, select
 
 GOOD = """
@@ -25,32 +27,35 @@ def test_good_list() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "x: not YAML"),
-        ("a: 1", "'images' with a list is missing"),
-        ("images: 1", "'images' with a list is missing"),
-        ("images: [1]", r"images\[0\]: not a mapping"),
-        ("images: []", "the list 'images' is empty"),
-        ("images: " + "[" * 50_000, "nested too deeply"),
-        ("images: []\nimages: []", "x:2: the key images is there already"),
-        (GOOD.replace("role: db", "role: db, role: a"), "x:5: the key role is there already"),
-        (GOOD.replace("mariadb]", "mariadb], parameter: KeystoneImage"), "KeystoneImage is used"),
-        (GOOD.replace("[mariadb]", "mariadb"), r"images\[1\]: elements must be a list"),
-        (GOOD.replace("[mariadb]", "[../x]"), r"images\[1\]: elements must be a list"),
-        (GOOD.replace("c-db-lxc", "../../etc/passwd"), "name must be a name"),
-        (GOOD.replace("c-db-lxc", "-o"), "name must be a name"),
-        (GOOD.replace("role: db,", "role: 'a;b',"), "role must be a name"),
+        ("{", "x:1:2: not YAML"),
+        ("a: 1", "x:1:1: image list: 'images' is missing"),
+        ("images: 1", "x:1:9: images: 1 is not a list"),
+        ("images: [1]", "x:1:10: images: 1 is not a mapping"),
+        ("images: []", "x:1:9: images: 0 items where at least 1 are needed"),
+        ("images: " + "[" * 50_000, "nested deeper than 64 levels"),
+        ("images: []\nimages: []", "x:2:1: duplicate key 'images'"),
+        (GOOD.replace("role: db", "role: db, role: a"), "x:5:32: duplicate key 'role'"),
+        (
+            GOOD.replace("mariadb]", "mariadb], parameter: KeystoneImage"),
+            "x:5:100: parameter: KeystoneImage is also in line 4",
+        ),
+        (GOOD.replace("[mariadb]", "mariadb"), "x:5:78: elements: 'mariadb' is not a list"),
+        (GOOD.replace("[mariadb]", "[../x]"), "x:5:79: elements: '../x' is not the name of an el"),
+        (GOOD.replace("c-db-lxc", "../../etc/passwd"), "name: '../../etc/passwd' is not a name"),
+        (GOOD.replace("c-db-lxc", "-o"), "x:5:12: name: '-o' is not a name"),
+        (GOOD.replace("role: db,", "role: 'a;b',"), "x:5:28: role: 'a;b' is not a name"),
         (GOOD.replace("hypervisor: lxc, release: bookworm, el", "hypervisor: xen, el"), "xen"),
-        (GOOD.replace("hypervisor: lxc, r", "hypervisor: [lxc], partition: true, r"), r"\['lxc'\]"),
-        (GOOD.replace("role: db", "rolle: db"), "unknown key 'rolle'"),
-        (GOOD.replace("c-db-lxc", "c-keystone-lxc"), "used more than once"),
-        (GOOD.replace("KeystoneImage", "1"), "parameter must be a string"),
+        (GOOD.replace("hypervisor: lxc, r", "hypervisor: [lxc], partition: true, r"), "a list is"),
+        (GOOD.replace("role: db", "rolle: db"), "x:5:22: unknown key 'rolle'"),
+        (GOOD.replace("c-db-lxc", "c-keystone-lxc"), "x:5:12: name: c-keystone-lxc is also in li"),
+        (GOOD.replace("KeystoneImage", "1"), "x:4:39: parameter: 1 is not a string"),
         (
             GOOD.replace("mariadb]", "mariadb], partition: 1"),
-            "partition must be true or false, is 1",
+            "x:5:100: partition: 1 is not true or false",
         ),
         (
             GOOD.replace("mariadb]", "mariadb], partition: true"),
-            "no partition images for lxc, only for ironic",
+            "x:5:100: partition: there are no partition images for lxc .*\n.*to ironic",
         ),
     ],
 )
@@ -61,17 +66,49 @@ def test_bad_lists(text: str, message: str) -> None:
 
 def test_every_problem_is_named_at_once() -> None:
     text = GOOD.replace("[mariadb]", "1").replace("role: keystone", "role: 1")
-    with pytest.raises(InputError) as caught:
+    text = text.replace("c-db-lxc", "c-keystone-lxc")
+    with pytest.raises(InvalidInputError) as caught:
         parse_images(text, "x")
-    assert len(caught.value.message.splitlines()) == 2
+    assert [str(problem.mark) for problem in caught.value.problems] == [
+        "x:3:34",
+        "x:5:12",
+        "x:5:84",
+    ]
+
+
+def test_parameters_may_differ_in_case_alone() -> None:
+    """The roles foo-bar and foobar have the parameters FooBarImage and FoobarImage."""
+    text = GOOD.replace("mariadb]", "mariadb], parameter: KeyStoneImage")
+    assert [image.parameter for image in parse_images(text, "x")] == [
+        "KeystoneImage",
+        "KeyStoneImage",
+    ]
+
+
+def test_a_list_in_json(tmp_path: Path) -> None:
+    image = {"name": "a", "role": "a", "hypervisor": "lxc", "release": "bookworm", "elements": []}
+    path = tmp_path / "images.json"
+    path.write_text(json.dumps({"images": [image]}))
+    assert read_images(path) == [Image("a", "a", "lxc", "bookworm", ())]
+    path.write_text(json.dumps({"images": [image | {"name": "n\U0001f600"}]}))
+    with pytest.raises(InputError, match="name: 'n\U0001f600' is not a name"):
+        read_images(path)
+
+
+def test_aliases_do_not_explode() -> None:
+    levels = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
+    with pytest.raises(InputError, match="more than 500000 values"):
+        parse_images(f"a0: &a0 [x]\n{levels}images: *a8", "x")
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_images(tmp_path / "none.yaml")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="not UTF-8"):
+    with pytest.raises(InputError, match="is not UTF-8"):
         read_images(tmp_path / "binary")
+    with pytest.raises(InputError, match="Is a directory"):
+        read_images(tmp_path)
 
 
 def test_selection_by_role_and_type() -> None:

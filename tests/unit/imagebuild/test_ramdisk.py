@@ -105,3 +105,9 @@ def test_it_goes_without_types_and_roles(
     for wrong in (["--hypervisor", "kvm"], ["--role", "x"], ["--partition"]):
         assert build.main(["--deploy-ramdisk", *wrong, "-o", str(tmp_path)]) == 2
     assert "goes without --hypervisor" in capsys.readouterr().err
+
+
+def test_a_shell_needs_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--deploy-ramdisk", "--shell-on-failure", "-o", str(tmp_path)]
+    assert build.main(command) == 2
+    assert "--shell-on-failure needs a terminal" in capsys.readouterr().err

@@ -215,7 +215,7 @@ def test_command(command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", ":1:2: not YAML"),
+        ("{", ":1:2: not JSON"),
         ("{}", ":1:1: networks file: 'networks' is missing"),
         ({"networks": [VLAN | {"segmentation_id": 0}]}, ":1:103: segmentation_id: 0 is less"),
         ({"networks": [FLAT | {"gatway": "x"}]}, "unknown key 'gatway'"),

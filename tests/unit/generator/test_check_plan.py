@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan that cannot be is refused, at its places in the file, before anything is written."""
+"""An impossible plan is rejected, with places in the file, before anything is written."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,8 @@ from altostratus.yamlfile.problems import InvalidInputError
 from generator import cloudfile, contracts, generate
 from generator.contracts.references import Reference, Text
 from generator.plan import check_plan
-from generator.plan.resolve import Plan, resolve
+from generator.plan.model import Plan
+from generator.plan.resolve import resolve
 
 CLOUD = """
 name: nodes
@@ -56,7 +57,7 @@ def test_one_name_for_several_instances() -> None:
     ]
 
 
-def test_every_clash_on_a_node_is_told_at_once() -> None:
+def test_every_clash_on_a_node_is_reported_at_once() -> None:
     config = "{nova-kvm: {state_path: /var/lib/nova-lxc}, nova-docker: {compute_hostname: n},"
     text = (examples_path() / "undercloud.yaml").read_text()
     lines = text.count("\n")
@@ -78,8 +79,8 @@ def test_addresses_that_nobody_has() -> None:
     there = "f:8:3: role 'compute'"
     wrong = replace(plan, metadata={"compute": {**plan.metadata["compute"], **values}})
     assert problems(wrong) == [
-        f"{there}: nova.host is the address of swift, which no role has",
-        f"{there}: nova.my_ip is its address on storage, which it is not on",
+        f"{there}: nova.host needs the address of swift, which no role has",
+        f"{there}: nova.my_ip needs an address on storage, which the role is not on",
     ]
 
 
