@@ -13,10 +13,9 @@ from typing import Any
 
 from altostratus.clients.sdk import connected
 from altostratus.console import CommandParser, run_command
-from altostratus.yamlfile import document, schema
+from altostratus.yamlfile import addresses, document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
-from generator.cloudfile import check_networks
 from setupcloud import command, neutron
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ def _check_network(network: Node, report: Report) -> None:
     # Neutron would store the network of such an address, and the next run would see a difference.
     for one in (network.get("cidr"), *(route.get("destination") for route in _routes(network))):
         if one:
-            check_networks.cidr(one, report)
+            addresses.network(one, report)
 
 
 def _routes(network: Node) -> list[Node]:

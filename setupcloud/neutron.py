@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from altostratus.errors import AltostratusError
+from altostratus.yamlfile.addresses import ADDRESS, CIDR
 from altostratus.yamlfile.schema import Schema
-from generator.cloudfile.grammar import ADDRESS, CIDR
 
 _POOL: Schema = {
     "type": "object",
