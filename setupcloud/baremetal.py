@@ -299,9 +299,9 @@ def _driver_info(
     """Return the ``driver_info`` that Ironic shows again, and the part that it masks."""
     info: dict[str, Any] = {}
     hidden: dict[str, Any] = {}
-    for word, key in driver.info.items():
-        if word in wanted:
-            (hidden if word in SECRET_FIELDS else info)[key] = wanted[word]
+    for name, key in driver.info.items():
+        if name in wanted:
+            (hidden if name in SECRET_FIELDS else info)[key] = wanted[name]
     if driver.boots_ramdisk:
         info["deploy_kernel"] = wanted.get("kernel_id", boot.kernel)
         info["deploy_ramdisk"] = wanted.get("ramdisk_id", boot.ramdisk)
@@ -315,9 +315,9 @@ def _properties(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "root_device": dict,
     }
     return {
-        key: plain.get(word, str)(values[word])
-        for word, key in _PROPERTIES.items()
-        if word in values
+        key: plain.get(name, str)(values[name])
+        for name, key in _PROPERTIES.items()
+        if name in values
     }
 
 

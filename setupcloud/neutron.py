@@ -88,7 +88,7 @@ NETWORKS: Schema = {
 }
 """The form of ``networks.json``."""
 
-# What Neutron cannot change in an existing network or subnet, in words for messages.
+# What Neutron cannot change in an existing network or subnet, with its name in messages.
 _FIXED = {
     "provider_network_type": "type",
     "provider_physical_network": "physical network",
@@ -181,7 +181,7 @@ def _network_attributes(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "is_port_security_enabled": False,
     }
     optional = {"provider_segmentation_id": "segmentation_id", "mtu": "mtu"}
-    return attributes | {key: wanted[word] for key, word in optional.items() if word in wanted}
+    return attributes | {key: wanted[name] for key, name in optional.items() if name in wanted}
 
 
 def _subnet_attributes(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,8 +217,8 @@ def _comparable(key: str, value: Any) -> Any:
 
 def _obstacles(what: str, differing: Mapping[str, Any], there: Any) -> list[str]:
     return [
-        f"{what}: its {words} is {getattr(there, key)}, wanted is {differing[key]}; Neutron cannot "
+        f"{what}: its {title} is {getattr(there, key)}, wanted is {differing[key]}; Neutron cannot "
         "change that"
-        for key, words in _FIXED.items()
+        for key, title in _FIXED.items()
         if key in differing
     ]

@@ -65,18 +65,18 @@ def read(path: Path) -> list[dict[str, Any]]:
 def _check_node(node: Node, report: Report) -> None:
     kind = node.fields["pm_type"]
     driver = DRIVERS[str(kind.value)]
-    for word in driver.required:
-        if word not in node.fields:
-            message = f"a node with pm_type {kind.value} needs '{word}'"
-            report.add(node.mark, message, f"add '{word}'")
+    for name in driver.required:
+        if name not in node.fields:
+            message = f"a node with pm_type {kind.value} needs '{name}'"
+            report.add(node.mark, message, f"add '{name}'")
     if ("kernel_id" in node.fields) != ("ramdisk_id" in node.fields):
         message = "'kernel_id' and 'ramdisk_id' go together: the ramdisk has the kernel's modules"
         report.add(node.mark, message, "give both, or neither")
-    for word in ("pm_port", "cpu", "memory", "disk"):
-        given = node.get(word)
+    for name in ("pm_port", "cpu", "memory", "disk"):
+        given = node.get(name)
         if given and not re.fullmatch(r"[1-9]\d*", str(given.value)):
-            message = f"{word}: '{given.value}' is not a whole number above 0"
-            report.add(given.mark, message, baremetal.NODE["properties"][word]["description"])
+            message = f"{name}: '{given.value}' is not a whole number above 0"
+            report.add(given.mark, message, baremetal.NODE["properties"][name]["description"])
     given = node.get("capabilities")
     if given and not re.fullmatch(r"([^:,\s]+:[^:,\s]+)(,[^:,\s]+:[^:,\s]+)*", str(given.value)):
         message = f"capabilities: '{given.value}' is not KEY:VALUE,KEY:VALUE"

@@ -96,6 +96,8 @@ class Cloud:
         self.catalog: list[dict[str, Any]] = []
         self.password = "right"
         self.agents: set[str] = set()
+        self.paths: list[str] = []
+        self.url = ""
 
     def add(self, kind: str, url: str) -> None:
         endpoint = {"id": "e", "interface": "public", "region": "RegionOne", "url": url}
@@ -103,6 +105,7 @@ class Cloud:
         self.catalog.append({"type": kind, "name": kind, "id": kind, "endpoints": [endpoint]})
 
     def answer(self, request: Request) -> Answer:
+        self.paths.append(request.path)
         self.agents.add(request.headers["User-Agent"].split()[0])
         if request.path == "/v3/auth/tokens":
             given = request.body["auth"]["identity"]["password"]["user"]["password"]
@@ -111,6 +114,10 @@ class Cloud:
                 return Answer(401, {"error": {"code": 401, "message": message, "title": "No"}})
             token = {"token": TOKEN | {"catalog": self.catalog}}
             return Answer(201, token, headers={"X-Subject-Token": "secret"})
+        if request.path.strip("/") == "compute":
+            links = [{"rel": "self", "href": f"{self.url}/compute/v2.1/"}]
+            known = {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1"}
+            return Answer(300, {"versions": [{**known, "links": links}]})
         if request.path.startswith("/compute/v2.1/"):
             return Answer(503, b"<html><body>No server is available.</body></html>", "text/html")
         return Answer(404)
@@ -120,6 +127,7 @@ class Cloud:
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     made = Cloud()
     with loopback.serving(made.answer) as url:
+        made.url = url
         made.add("compute", f"{url}/compute/v2.1")
         monkeypatch.setenv("OS_CLOUD", "mine")
         auth = {"auth_url": f"{url}/v3", "username": "admin", "password": "right"}
@@ -163,3 +171,11 @@ def test_a_wrong_password_is_refused_with_the_reason(cloud: Cloud) -> None:
     region = session.current()
     with pytest.raises(ServiceError, match=reason), translated("Neutron"):
         list(sdk.connect(region).network.networks())
+
+
+def test_a_catalog_without_the_version_of_nova(cloud: Cloud) -> None:
+    (compute,) = cloud.catalog
+    compute["endpoints"][0]["url"] = compute["endpoints"][0]["url"].removesuffix("/v2.1")
+    with pytest.raises(ServiceError, match="^Nova answers: No server is available"):
+        Nova(session.current()).flavors()
+    assert cloud.paths[-1] == "/compute/v2.1/flavors/detail"
