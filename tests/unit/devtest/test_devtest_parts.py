@@ -8,13 +8,17 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "altostratus"))
+
+import fakecompute
 
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
@@ -170,28 +174,18 @@ def test_clouds_yaml_is_private_and_complete(workspace: Workspace) -> None:
         clouds.connect(workspace, "overcloud")
 
 
-def server(name: str, cloud: str) -> Any:
-    return SimpleNamespace(
-        name=name,
-        id=f"{cloud}-{name}",
-        metadata={"cloud": cloud, "role": name.partition("-")[0]},
-        status="ACTIVE",
-        compute_host="undercloud-lxc",
-        addresses={"ctlplane": [{"version": 4, "addr": "192.168.24.101"}]},
-        fault=None,
-    )
+@pytest.fixture
+def nova() -> Iterator[Any]:
+    """The undercloud, with the servers of two clouds in its Nova."""
+    with fakecompute.serving() as fake:
+        fake.servers = [
+            fakecompute.server(name, cloud)
+            for name, cloud in (("a-0", "x"), ("a-0", "y"), ("b-0", "y"))
+        ]
+        yield SimpleNamespace(config=fake.region())
 
 
-class FakeNova:
-    """The servers of two clouds, as openstacksdk shows them."""
-
-    compute = SimpleNamespace(
-        servers=lambda all_projects: [server("a-0", "x"), server("a-0", "y"), server("b-0", "y")]
-    )
-
-
-def test_instances_are_found_by_name_and_cloud() -> None:
-    nova: Any = FakeNova()
+def test_instances_are_found_by_name_and_cloud(nova: Any) -> None:
     assert instances.find(nova, "b-0").id == "y-b-0"
     assert instances.find(nova, "x/a-0").id == "x-a-0"
     assert [each.name for each in instances.of_cloud(nova, "y")] == ["a-0", "b-0"]
@@ -207,8 +201,7 @@ def test_the_address_is_one_that_the_host_has_a_route_to() -> None:
     assert instances.reachable(["10.0.0.9"], routes) is None
 
 
-def test_ssh_goes_to_the_address_that_is_reached(workspace: Workspace) -> None:
-    nova: Any = FakeNova()
+def test_ssh_goes_to_the_address_that_is_reached(workspace: Workspace, nova: Any) -> None:
     instance = instances.find(nova, "b-0")
     with pytest.raises(AltostratusError, match="b-0 has no address in"):
         instances.ssh_command(workspace, instance, ["uptime"])

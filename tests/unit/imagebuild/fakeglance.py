@@ -29,6 +29,7 @@ class FakeGlance:
 
     def __init__(self) -> None:
         self.images: dict[str, dict[str, Any]] = {}
+        self.data: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.status_of: dict[str, int] = {}
         """Method → HTTP status to answer with instead."""
@@ -47,6 +48,7 @@ class FakeGlance:
         return image_id
 
     def put_data(self, image_id: str, data: bytes) -> None:
+        self.data[image_id] = data
         self.images[image_id] |= {
             "status": "active",
             "size": len(data),
@@ -82,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts == ["v2", "images"]:
             image_id = self.glance.add(**json.loads(body))
             self._answer(201, self.glance.images[image_id])
+        elif parts[3:] == ["file"] and self.command == "GET":
+            self._answer(200, self.glance.data[parts[2]], "application/octet-stream")
         elif parts[2] in self.glance.images:
             self._image(parts[2], body)
         else:
@@ -114,10 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return data
 
-    def _answer(self, status: int, content: Any) -> None:
+    def _answer(self, status: int, content: Any, kind: str = "text/plain") -> None:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
-        kind = "text/plain" if isinstance(content, bytes) else "application/json"
+        kind = kind if isinstance(content, bytes) else "application/json"
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
