@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="build-images",
-        description="Build the images of a cloud's roles. What has not changed is not built again.",
+        description="Build the images of a cloud's roles, unless they are up to date.",
         epilog="The cache is in $ALTOSTRATUS_CACHE, else in the user's cache directory.",
     )
     _add_choice_of_images(parser)
@@ -41,10 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", type=Path, default=Path("images"), metavar="DIR", help=output)
     jobs = "images to build at the same time, at most one per CPU (default: %(default)s)"
     add("--jobs", type=int, default=DEFAULT_JOBS, metavar="N", help=jobs)
-    dry_run = "say for each image whether and why it would be built, and build nothing"
+    dry_run = "show for each image whether and why it would be built, and build nothing"
     add("-n", "--dry-run", action="store_true", help=dry_run)
     add("--json", action="store_true", help="print the result as JSON")
-    force = "build even what has not changed, from fresh packages"
+    force = "also build what has not changed, from fresh packages"
     add("--force", action="store_true", help=force)
     keep = "keep the work directory of a build that fails, with its root, and say where it is"
     add("--keep-failed", action="store_true", help=keep)
@@ -101,7 +101,9 @@ def _plan(args: argparse.Namespace, cache: "Cache", directory: Path) -> list["St
 
     if args.deploy_ramdisk:
         if args.hypervisor or args.role or args.partition:
-            raise InputError("--deploy-ramdisk goes without --hypervisor, --role and --partition")
+            raise InputError(
+                "--deploy-ramdisk cannot be combined with --hypervisor, --role or --partition"
+            )
         return ramdisk.make_plan(ramdisk.RELEASE, cache, directory, args.force)
     listed = images.read_images(args.config) if args.config else _images_of(args.cloud)
     chosen = images.select(listed, args.hypervisor, args.role, partition=args.partition)
