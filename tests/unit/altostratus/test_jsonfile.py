@@ -75,7 +75,7 @@ def test_duplicate_keys_and_broken_characters_are_reported_at_once() -> None:
         ("[}", "f:1:2: not JSON: expected a value, found '}'", "look at"),
         ("[1 2]", "f:1:4: not JSON: expected ',' or ']', found a number", "look at"),
         ('{"a" 1}', "f:1:6: not JSON: expected ':', found a number", "look at"),
-        ("{a: 1}", "f:1:2: not JSON: expected a key in double quotes, found text", "look at"),
+        ("{a: 1}", "f:1:2: not JSON: expected a key in double quotes, found text", "in double q"),
         ("{'a': 1}", 'f:1:2: not JSON: expected a key in double quotes, found "\'"', "double"),
         ("{} {}", "f:1:4: not JSON: expected the end of the file, found '{'", "look at"),
         ("# nodes\n{}", "f:1:1: not JSON: expected a value, found '#'", "remove the comment"),
