@@ -183,8 +183,9 @@ class _Reader:
         before = self.text[:at].rstrip()
         if at == len(self.text):
             # The user sees the end of the last line, not what follows it.
-            message = "the file ends too early" if before else "the file is empty"
-            return self.failure(message, len(before), _HINT)
+            if not before:
+                return self.failure("the file is empty", 0, _HINT_AT_START)
+            return self.failure("the file ends too early", len(before), _HINT)
         word = next((one for one in _HINTS if self.text.startswith(one, at)), self.text[at])
         message = f"expected {wanted}, found {_shown(word)}"
         return self.failure(message, at, _hint(word, before))

@@ -68,7 +68,7 @@ def test_duplicate_keys_and_broken_characters_are_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("content", "problem", "hint"),
     [
-        ("", "f:1:1: not JSON: the file is empty", "look at"),
+        ("", "f:1:1: not JSON: the file is empty", "write JSON"),
         ("[1,\n2\n\n", "f:2:2: not JSON: the file ends too early", "look at"),
         ("[1,]", "f:1:4: not JSON: expected a value, found ']'", "remove the comma before it"),
         ('{"a": 1,}', "f:1:9: not JSON: expected a key in double quotes, found '}'", "remove the"),
