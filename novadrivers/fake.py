@@ -6,5 +6,5 @@ from nova.virt import fake
 from novadrivers.shared import network_agent
 
 
-class FakeDriver(network_agent.SharedAgent, fake.FakeDriver):
-    """Instances that are only a record, their ports bound to ``[sharedagent] agent_host``."""
+class FakeDriver(network_agent.SharedAgentMixin, fake.FakeDriver):
+    """Pretends to run instances; their ports are bound to ``[sharedagent] agent_host``."""

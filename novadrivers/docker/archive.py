@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Docker archives (``docker save``): what is in one, and the same one under another name.
+"""Docker archives (``docker save``): read one, and give its image another name.
 
-Whoever made an archive may have written anything into it: everything is looked at before it is
-used, and little is read of it.
+An archive may be malicious: everything is checked before it is used, and only a limited amount is
+read into memory.
 """
 
 import bz2
@@ -26,40 +26,40 @@ from novadrivers.docker.errors import UnusableImage
 
 MANIFEST = "manifest.json"
 NAMING = frozenset((MANIFEST, "repositories", "index.json", "oci-layout"))
-"""Files that give an image its names; Docker writes the last two since version 25."""
-MOST = 4 * units.Mi
-"""Bytes that are read at most of an archive's headers, manifest and configuration."""
-CHUNK = units.Mi
+"""Files that give the image its names; Docker writes the last two since version 25."""
+MAX_METADATA_BYTES = 4 * units.Mi
+"""Maximum size of an archive's headers, manifest and configuration together."""
+CHUNK_BYTES = units.Mi
 COMPRESSED: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
-"""How a compressed file begins, and what opens it."""
+"""First bytes of a compressed file, and the function that opens it."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The one image of an archive."""
+    """An archive with one image."""
 
     path: Path
     architecture: str
-    """Such as ``amd64``; empty where the archive does not say."""
+    """Such as ``amd64``; empty if the archive does not have it."""
     operating_system: str
     configuration: str
     layers: tuple[str, ...]
-    """Names of files in the archive, like the configuration."""
+    """Files in the archive, like ``configuration``."""
     spans: tuple[tuple[int, int], ...]
-    """Beginnings and ends of what names nothing, in the tar file without its compression."""
+    """First and last offset of all parts without names, in the uncompressed tar file."""
 
-    def named(self, name: str) -> Iterator[bytes]:
-        """Give the same archive in pieces, with ``name`` as its image's only one."""
+    def renamed(self, name: str) -> Iterator[bytes]:
+        """Yield the same archive in chunks, with ``name`` as the only name of its image."""
         with _plain(self.path) as file:
             for begin, end in self.spans:
                 file.seek(begin)
                 while begin < end:
-                    data = file.read(min(CHUNK, end - begin))
-                    _expect(bool(data), "it is cut off")
+                    data = file.read(min(CHUNK_BYTES, end - begin))
+                    _expect(bool(data), "it is truncated")
                     begin += len(data)
                     yield data
         manifest = [{"Config": self.configuration, "RepoTags": [name], "Layers": self.layers}]
@@ -67,9 +67,9 @@ class Archive:
 
 
 def read(path: Path) -> Archive:
-    """Return what the archive at ``path`` holds.
+    """Return the archive at ``path``, which may be compressed.
 
-    Raises UnusableImage where it is no docker archive, or holds any number of images but one.
+    Raises UnusableImage if it is not a docker archive, or does not have exactly one image.
     """
     with _plain(path) as file, _tar(file) as tar:
         members = tar.getmembers()
@@ -92,21 +92,21 @@ def read(path: Path) -> Archive:
 
 
 class _Limited:
-    """A file for tarfile, which reads into memory what headers say: not more than MOST of it."""
+    """A file for tarfile that limits what it reads into memory, whatever the headers say."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._left = file, MOST
+        self._file, self._left = file, MAX_METADATA_BYTES
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int) -> bytes:
-        _expect(size <= self._left, f"more than {MOST} bytes of it are no layers")
+        _expect(size <= self._left, f"more than {MAX_METADATA_BYTES} bytes of it are no layers")
         self._left -= size
         return self._file.read(size)
 
 
 @contextlib.contextmanager
 def _plain(path: Path) -> Iterator[IO[bytes]]:
-    """Open the file at ``path`` without its compression; damage to that is an UnusableImage."""
+    """Open the uncompressed content of ``path``; raises UnusableImage if it is damaged."""
     with path.open("rb") as file:
         beginning = file.read(8)
     opener = next((how for mark, how in COMPRESSED.items() if beginning.startswith(mark)), open)
@@ -116,7 +116,7 @@ def _plain(path: Path) -> Iterator[IO[bytes]]:
     except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise UnusableImage(f"the archive is damaged: {error}") from error
     except OSError as error:
-        # The node's own errors have a number. Beyond any file's end is where a header may point.
+        # Errors of the node have an errno. EINVAL: a header has an offset outside of any file.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise UnusableImage(f"the archive is damaged: {error}") from error
@@ -135,12 +135,12 @@ def _tar(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
 
 
 def _json(tar: tarfile.TarFile, name: str) -> Any:
-    """Return what the file ``name`` says."""
+    """Return the content of the JSON file ``name``."""
     entry = next((each for each in reversed(tar.getmembers()) if each.name == name), None)
     if entry is None or not entry.isreg():
         raise UnusableImage(f"it is no docker archive (docker save): {name} is not a file in it")
-    # A sparse file takes memory that nothing was read for.
-    _expect(entry.size <= MOST, f"{name} has {entry.size} bytes")
+    # The size of a sparse file is not limited by what is read.
+    _expect(entry.size <= MAX_METADATA_BYTES, f"{name} has {entry.size} bytes")
     file: Any = tar.extractfile(entry)
     try:
         return json.loads(file.read())
@@ -158,7 +158,7 @@ def _spans(members: list[tarfile.TarInfo], end: int) -> Iterator[tuple[int, int]
 
 
 def _ending(name: str, content: bytes) -> bytes:
-    """Return the end of a tar file whose last file is ``name``."""
+    """Return the end of a tar file, with ``name`` as its last file."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as tar:
         entry = tarfile.TarInfo(name)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What systemd in an unprivileged container needs of the control groups."""
+"""Control group settings that systemd needs in an unprivileged container."""
 
 from dataclasses import dataclass
 
 from novadrivers.docker.engine import Engine
 
 WRITABLE_CGROUPS_API = (1, 48)
-"""Docker 28.0: ``writable-cgroups=true`` (moby pull request 48828)."""
+"""Docker 28.0, the first with ``writable-cgroups=true`` (moby pull request 48828)."""
 
 
 @dataclass(frozen=True)
 class ControlGroups:
-    """Settings of a container with systemd."""
+    """Control group settings of a container."""
 
     binds: tuple[str, ...] = ()
     namespace: str | None = None
@@ -20,12 +20,13 @@ class ControlGroups:
 
 
 def for_systemd(engine: Engine) -> ControlGroups:
-    """Return the least that lets systemd make its groups under ``engine``.
+    """Return the least privileged settings under which systemd can create its groups.
 
-    Version 1: systemd's own hierarchy alone. Never the whole tree: a guest with SYS_ADMIN would
-    remount the host's /sys/fs/cgroup read-only. Version 2: the container's own part where Docker
-    can give it, else the host's tree with the host's namespace; with a private one the guest would
-    take over the host's root group. podman knows systemd by its path and does all this itself.
+    Version 1: only systemd's own hierarchy. With the whole tree, a guest with SYS_ADMIN could
+    remount the host's /sys/fs/cgroup read-only. Version 2: only the container's own subtree if
+    Docker supports it, else the host's tree in the host's namespace; in a private namespace the
+    guest would take over the host's root group. podman recognizes systemd by its path and does all
+    of this itself.
     """
     if engine.podman:
         return ControlGroups()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of iproute2 for the ports of a container, as data."""
+"""iproute2 commands for the ports of a container, as data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Interface:
     """A port in a container's network namespace."""
 
     host_device: str
-    """The end outside, named as Neutron's agents expect: tapXXXXXXXX-XX."""
+    """Device on the node, named as Neutron's agents expect: tapXXXXXXXX-XX."""
     name: str
-    """The end inside: eth0, eth1…"""
+    """Device in the container: eth0, eth1…"""
     mac: str
     mtu: int | None = None
     addresses: tuple[str, ...] = ()
@@ -23,15 +23,15 @@ class Interface:
 
 
 def namespace(pid: int) -> list[str]:
-    """Return the beginning of a command in the network namespace of process ``pid``."""
+    """Return the prefix of a command that is to run in the network namespace of ``pid``."""
     return ["nsenter", f"--net=/proc/{int(pid)}/ns/net", "--"]
 
 
 def create_pair(interface: Interface, pid: int) -> list[str]:
-    """Return the command that makes both ends of a port, the inner one in ``pid``'s namespace."""
+    """Return the command that creates the veth pair of a port, one end in ``pid``'s namespace."""
     mtu = ["mtu", str(interface.mtu)] if interface.mtu else []
-    # A bridge takes the lowest address of its ports as its own: a random one could change that of
-    # a gateway under running instances. libvirt's taps begin with fe for the same reason.
+    # A bridge takes the lowest MAC address of its ports as its own. A random one could change a
+    # gateway's address under running instances. libvirt's taps begin with fe for the same reason.
     high = f"fe{interface.mac[2:]}"
     outside = ["name", interface.host_device, "address", high, *mtu, "type", "veth"]
     inside = ["name", interface.name, "address", interface.mac, *mtu, "netns", str(int(pid))]
@@ -39,12 +39,11 @@ def create_pair(interface: Interface, pid: int) -> list[str]:
 
 
 def configure(interface: Interface) -> str:
-    """Return the lines for ``ip -batch`` that bring a port up in its namespace, with addresses."""
+    """Return the input of ``ip -batch`` that sets a port up, with its addresses and routes."""
     name = interface.name
     lines = ["link set lo up", f"link set {name} up"]
     for address in interface.addresses:
-        # The address was given to this port: asking the network for others that have it only
-        # delays.
+        # Neutron allocated the address, so that duplicate address detection would only delay.
         nodad = " nodad" if ip_interface(address).version == 6 else ""
         lines.append(f"addr replace {ip_interface(address).with_prefixlen} dev {name}{nodad}")
     for destination, gateway in interface.routes:
@@ -57,5 +56,5 @@ def configure(interface: Interface) -> str:
 
 
 def free_name(used: Sequence[str]) -> str:
-    """Return the first of eth0, eth1… that is not in ``used``."""
+    """Return the first name of eth0, eth1… that is not in ``used``."""
     return next(f"eth{n}" for n in range(len(used) + 1) if f"eth{n}" not in used)

@@ -7,22 +7,20 @@ GROUP = "docker"
 OPTIONS = [
     cfg.StrOpt(
         "url",
-        # The driver puts network interfaces into the containers: they are on its own machine.
+        # A local socket only: the driver adds network devices to the containers.
         regex="unix:///.+",
         default="unix:///var/run/docker.sock",
-        help="Socket of dockerd, or of a podman service that answers the Docker API.",
+        help="Socket of dockerd, or of a podman service with the Docker API.",
     ),
-    cfg.IntOpt(
-        "api_timeout", default=300, min=1, help="Seconds that one call of the API may take."
-    ),
+    cfg.IntOpt("api_timeout", default=300, min=1, help="Timeout of one API call in seconds."),
     cfg.ListOpt(
         "command",
         default=["/sbin/init"],
-        help="First process of an instance whose image names none. The image property "
-        "os_command_line comes before both.",
+        help="First process of an instance whose image has neither Cmd nor Entrypoint. The image "
+        "property os_command_line takes precedence.",
     ),
     cfg.BoolOpt(
-        "privileged", default=False, help="Give instances every right of the machine's root."
+        "privileged", default=False, help="Give instances all privileges of the node's root."
     ),
     cfg.ListOpt(
         "cap_add",
@@ -34,28 +32,31 @@ OPTIONS = [
     cfg.ListOpt(
         "devices",
         default=[],
-        help="Devices of the machine that every instance gets, such as /dev/net/tun.",
+        help="Devices of the node that every instance gets, such as /dev/net/tun.",
     ),
-    cfg.ListOpt("tmpfs", default=["/run", "/run/lock"], help="Where systemd expects a tmpfs."),
+    cfg.ListOpt(
+        "tmpfs",
+        default=["/run", "/run/lock"],
+        help="Where to mount a tmpfs; systemd expects these.",
+    ),
     cfg.ListOpt(
         "config_drive_paths",
         default=["/var/lib/cloud/seed/config_drive", "/mnt/config"],
-        help="Where an instance finds its config drive, as a directory: cloud-init's seed, "
-        "and glean's.",
+        help="Directories where an instance finds its config drive: those of cloud-init and glean.",
     ),
     cfg.BoolOpt(
         "configure_ips",
         default=True,
-        help="Set the ports' addresses and routes from outside; an instance then needs no DHCP.",
+        help="Set the ports' addresses and routes from the node, so that no DHCP is needed.",
     ),
     cfg.BoolOpt(
         "disk_quota",
         default=False,
-        help="Limit the root disk to the flavor's. Docker can do it with overlay2 on xfs with "
-        "pquota, zfs or btrfs only.",
+        help="Limit the root disk to the flavor's size. Docker can do it only with overlay2 on xfs "
+        "with pquota, zfs or btrfs.",
     ),
     cfg.IntOpt(
-        "pids_limit", default=4096, min=64, help="Most processes and threads of an instance."
+        "pids_limit", default=4096, min=64, help="Maximum of processes and threads of an instance."
     ),
 ]
 

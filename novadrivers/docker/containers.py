@@ -2,9 +2,9 @@
 """The two containers of an instance.
 
 ``nova-<uuid>-net``, the sandbox, holds the network namespace and sleeps. ``nova-<uuid>`` runs the
-image's init in that namespace. So ports are there before init runs, and stay when it ends: over
-reboots, and while the instance is shut off. Everything that the driver must know of them later is
-in their labels.
+image's init in that namespace. So the ports exist before init runs and stay when it ends: across
+reboots, and while the instance is shut off. All the state that the driver needs is in the
+containers' labels.
 """
 
 import datetime
@@ -12,9 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from docker import errors
+from docker import APIClient, errors
 from oslo_utils import timeutils, units
 
 from novadrivers.docker import cgroups, limits
@@ -27,15 +26,15 @@ INSTANCE, SANDBOX = "instance", "net"
 """Values of the label ``role``."""
 
 EXIT_REBOOT = 129
-"""Status of an init that rebooted: death by SIGHUP, see reboot(2). Power-off is 130."""
+"""Exit status after a reboot inside: init dies of SIGHUP, see reboot(2). Power-off is 130."""
 CONSOLE_BYTES = 100 * units.Ki
-"""Most that the console log gives, as Nova's libvirt driver does."""
-REMOVAL_SECONDS = 60
+"""Maximum length of the console log, the same as in Nova's libvirt driver."""
+REMOVAL_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What an instance is to be."""
+    """What an instance is to be like."""
 
     uuid: str
     name: str
@@ -44,12 +43,12 @@ class Spec:
     config_drive: Path
     dns: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    """First process; empty: the image's."""
+    """First process; empty for the image's."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all instances of the node share: options of nova.conf."""
+    """Options of nova.conf, the same for all instances of the node."""
 
     host: str
     command: tuple[str, ...]
@@ -65,20 +64,20 @@ class Settings:
 
 @dataclass(frozen=True)
 class State:
-    """What an instance's container is doing."""
+    """State of one of an instance's containers."""
 
     container_id: str
     running: bool
     paused: bool
     exit_code: int
     pid: int
-    """Of the first process in the machine's PID namespace; 0 while it is down."""
+    """PID of the first process in the node's PID namespace; 0 while it does not run."""
     ended: datetime.datetime
-    """When init ended last; in the year 1 while it never did."""
+    """When init ended last; the year 1 if it never did."""
 
     @property
     def rebooted(self) -> bool:
-        """Whether init ended by a reboot and has not been started again."""
+        """Whether init ended with a reboot and has not been started again."""
         return not self.running and self.exit_code == EXIT_REBOOT
 
 
@@ -90,8 +89,8 @@ def container_name(uuid: str, role: str = INSTANCE) -> str:
 class Containers:
     """The containers of this nova-compute's instances."""
 
-    def __init__(self, api: Any, engine: Engine, settings: Settings) -> None:
-        """Use the daemon behind ``api``, which is ``engine``."""
+    def __init__(self, api: APIClient, engine: Engine, settings: Settings) -> None:
+        """Use the daemon behind ``api``; ``engine`` describes it."""
         self._api = api
         self._engine = engine
         self._settings = settings
@@ -103,7 +102,7 @@ class Containers:
         return {each["Labels"][UUID]: each["Labels"][NAME] for each in found}
 
     def state(self, uuid: str, role: str = INSTANCE) -> State:
-        """Return what a container of an instance does; raises NoContainer where there is none."""
+        """Return the state of an instance's container; raises NoContainer if there is none."""
         try:
             found = self._api.inspect_container(container_name(uuid, role))
         except errors.NotFound:
@@ -119,28 +118,28 @@ class Containers:
         )
 
     def create(self, spec: Spec, image_id: str) -> None:
-        """Make both containers of an instance from the daemon's image ``image_id``; start none."""
+        """Create both containers of an instance from the image ``image_id``; start neither."""
         self._create_sandbox(spec, image_id)
         self._create_instance(spec, image_id)
 
     def start_sandbox(self, uuid: str) -> int:
-        """Make sure that the network namespace exists; return a PID that is in it.
+        """Make sure that the network namespace exists; return the PID of a process in it.
 
-        Raises NoContainer where the instance has no sandbox.
+        Raises NoContainer if the instance has no sandbox.
         """
         if not self.state(uuid, SANDBOX).running:
             self._api.start(container_name(uuid, SANDBOX))
         return self.state(uuid, SANDBOX).pid
 
     def start(self, uuid: str) -> None:
-        """Run the instance's init; nothing happens where it runs."""
+        """Start the instance's init, unless it runs."""
         self._api.start(container_name(uuid))
 
     def stop(self, uuid: str, seconds: int) -> None:
-        """Ask init to shut down and end it after ``seconds``; 0 ends it at once."""
+        """Ask init to shut down, and kill it after ``seconds``; 0 kills it at once."""
         name = container_name(uuid)
         if self.state(uuid).paused:
-            # A frozen init would see neither signal.
+            # A frozen init would receive neither signal.
             self._api.unpause(name)
         self._api.stop(name, timeout=seconds)
 
@@ -153,17 +152,17 @@ class Containers:
         self._api.unpause(container_name(uuid))
 
     def console(self, uuid: str) -> bytes:
-        """Return the end of what the instance's init and kernel messages wrote to the console."""
+        """Return the end of what the instance's processes wrote to the console."""
         log: bytes = self._api.logs(container_name(uuid), tail=2000)
         return log[-CONSOLE_BYTES:]
 
     def remove(self, uuid: str) -> None:
-        """Remove both containers, running or not, whole or half removed."""
+        """Remove both containers, running or not, even if one was removed only in part."""
         for role in (INSTANCE, SANDBOX):
             self._remove(container_name(uuid, role))
 
     def _remove(self, name: str) -> None:
-        deadline = time.monotonic() + REMOVAL_SECONDS
+        deadline = time.monotonic() + REMOVAL_TIMEOUT_SECONDS
         while True:
             try:
                 self._api.remove_container(name, force=True, v=True)
@@ -171,8 +170,7 @@ class Containers:
             except errors.NotFound:
                 return
             except errors.APIError as error:
-                # 409: another removal of it is under way, perhaps one that a killed nova-compute
-                # asked for.
+                # 409: it is being removed already, perhaps since a nova-compute that was killed.
                 if error.status_code != 409 or time.monotonic() > deadline:
                     raise
             time.sleep(0.5)
@@ -188,7 +186,8 @@ class Containers:
             command=["infinity"],
             hostname=spec.hostname,
             labels=self._labels(spec, SANDBOX),
-            # At once, before any init: how the driver tells a daemon's end from a guest's.
+            # So that it ends before any init when the daemon ends: that is how the driver tells
+            # the end of the daemon from the end of a guest.
             stop_signal="SIGKILL",
             host_config=self._api.create_host_config(
                 network_mode="none",
@@ -215,22 +214,22 @@ class Containers:
             security_opt=[*settings.security_options, *groups.security_options],
             devices=[f"{device}:{device}:rwm" for device in settings.devices],
             tmpfs=dict.fromkeys(settings.tmpfs, "mode=755"),
-            # The console log; other drivers cannot give it back.
+            # The console log. Other log drivers cannot return it.
             log_config={"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
             **limits.host_config(spec.flavor, settings.pids_limit, settings.disk_quota),
         )
         if groups.namespace:
-            # The SDK has no argument for it before version 7.
+            # The SDK has an argument for it only since version 7.
             host_config["CgroupnsMode"] = groups.namespace
         self._api.create_container(
             image_id,
             name=container_name(spec.uuid),
             command=list(command) or None,
-            # Docker takes it from the sandbox and refuses it here; podman needs it.
+            # Docker takes it from the sandbox and rejects it here; podman needs it.
             hostname=spec.hostname if self._engine.podman else None,
-            # Without a terminal, systemd does not write to the console.
+            # systemd writes to the console only if it is a terminal.
             tty=True,
-            # product_name is where cloud-init's OpenStack data source looks in a container.
+            # cloud-init's OpenStack data source reads product_name in a container.
             environment={"container": "docker", "product_name": "OpenStack Nova"},
             stop_signal=image.get("StopSignal") or "SIGRTMIN+3",
             labels=self._labels(spec, INSTANCE),

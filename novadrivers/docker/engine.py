@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon behind the socket: connection, and the facts about it that decisions need."""
+"""The daemon behind the socket: connection, and the facts that the driver depends on."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import docker
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What the daemon says about itself and its machine."""
+    """What the daemon reports about itself and its node."""
 
     podman: bool
     version: str
-    """Of the daemon, as it says it: ``20.10.24+dfsg1``."""
+    """The daemon's, as it reports it: ``20.10.24+dfsg1``."""
     api_version: tuple[int, int]
     architecture: str
-    """Name of the machine's architecture in images: ``amd64``, ``arm64``."""
+    """The node's architecture as images name it: ``amd64``, ``arm64``."""
     machine: str
-    """Name of the same in ``uname -m``: ``x86_64``."""
+    """The same as ``uname -m`` names it: ``x86_64``."""
     cgroup_version: int
     storage_driver: str
     root_directory: str
@@ -28,25 +27,25 @@ class Engine:
     memory: int
     """Bytes."""
     live_restore: bool
-    """Whether containers go on while the daemon is away."""
+    """Whether containers keep running while the daemon is down."""
 
     @property
     def version_number(self) -> int:
-        """The version as Nova stores it: three digits for each part, 20.10.24 is 20010024."""
+        """The version as Nova stores it, with three digits for each part: 20.10.24 is 20010024."""
         parts = [int(part) for part in re.findall(r"\d+", self.version)[:3]]
         return sum(part * 1000 ** (2 - place) for place, part in enumerate(parts))
 
 
 def connect(url: str, timeout: float | None) -> docker.APIClient:
-    """Return a client of the daemon at ``url``; ``timeout`` in seconds, None to wait for ever.
+    """Return a client of the daemon at ``url``; ``timeout`` in seconds, None to wait forever.
 
-    Raises docker.errors.DockerException where no daemon answers.
+    Raises docker.errors.DockerException if no daemon answers.
     """
     return docker.APIClient(base_url=url, version="auto", timeout=timeout)
 
 
-def describe(api: Any) -> Engine:
-    """Return what the daemon behind ``api`` says about itself."""
+def describe(api: docker.APIClient) -> Engine:
+    """Return what the daemon behind ``api`` reports."""
     version, info = api.version(), api.info()
     names = [component.get("Name", "") for component in version.get("Components") or []]
     major, _, minor = version["ApiVersion"].partition(".")
@@ -62,11 +61,11 @@ def describe(api: Any) -> Engine:
         root_directory=info.get("DockerRootDir") or "/",
         cpus=info["NCPU"],
         memory=info["MemTotal"],
-        # podman has no daemon that its containers could die with.
+        # podman's containers do not depend on a daemon.
         live_restore=podman or bool(info.get("LiveRestoreEnabled")),
     )
 
 
 def _machine(architecture: str) -> str:
-    """Return ``uname -m``'s name; docker says that one, podman the image's."""
+    """Return the architecture as ``uname -m`` names it; podman reports the name in images."""
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(architecture, architecture)

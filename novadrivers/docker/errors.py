@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of the modules that know nothing of Nova; the driver turns them into Nova's."""
+"""Errors of the modules that do not import Nova; ``failures`` translates them to Nova's."""
 
 
 class DockerDriverError(Exception):
-    """Base of this package's errors; the text is a whole sentence for the user."""
+    """Base class; the text is meant for the user."""
 
 
 class UnusableImage(DockerDriverError):
-    """The image cannot be an instance's; the text says why."""
+    """No instance can be made from the image; the text says why."""
 
 
 class ImageTooBig(DockerDriverError):
-    """The image does not fit the flavor's root disk."""
+    """The image is larger than the flavor's root disk."""
 
     def __init__(self, needed: int, given: int) -> None:
-        """Record that an image needs ``needed`` bytes where the flavor has ``given``."""
+        """Take the image's size and the root disk's, ``needed`` and ``given``, in bytes."""
         super().__init__(f"the image needs {needed} bytes, the flavor's root disk has {given}")
         self.needed = needed
         self.given = given
@@ -24,14 +24,14 @@ class NoContainer(DockerDriverError):
     """The instance has no container on this node."""
 
     def __init__(self, uuid: str, container: str) -> None:
-        """Record that ``container`` of the instance ``uuid`` does not exist."""
+        """Take the name of the missing ``container`` of the instance ``uuid``."""
         super().__init__(f"the container {container} does not exist")
         self.uuid = uuid
 
 
 class UnusablePort(DockerDriverError):
-    """The port's type cannot be plugged into a container."""
+    """A port of this type cannot be plugged into a container."""
 
 
 class UnusableFlavor(DockerDriverError):
-    """The flavor wants what cannot be."""
+    """The flavor has an invalid extra spec."""

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to instances without Nova: reboot and power-off inside, the daemon's end.
+"""Reactions to what happens without Nova: reboot and power-off inside, end of the daemon.
 
-Events say only that something happened; what to do follows from the containers' state, so an event
-that comes late, twice or never does no harm.
+An event only says that something happened. What to do follows from the containers' state, so that
+it does no harm if an event comes late, twice or never.
 """
 
 import enum
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from docker import APIClient
 from oslo_utils import timeutils
 
 from novadrivers.docker import containers
@@ -21,15 +22,19 @@ from novadrivers.docker.errors import NoContainer
 LOG = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 5
-LOOKS = 3
-LOOK_AGAIN_SECONDS = 30
-"""How often, and after what time, an instance is looked at that could not be helped."""
+ATTEMPTS = 3
+RETRY_SECONDS = 30
+"""How often, and at what interval, an instance is reconciled if that fails."""
 SETTLE_SECONDS = 1
-"""From an init's end to the look at its sandbox: a daemon's end takes both in that time."""
-REBOOT_SECONDS = LOOKS * LOOK_AGAIN_SECONDS
-"""How long an instance whose init rebooted is about to be started."""
+"""Time from the end of an init until its sandbox is checked: a daemon that ends stops both."""
+REBOOT_SECONDS = ATTEMPTS * RETRY_SECONDS
+"""How long after its end an init that rebooted counts as about to be started."""
 SHUTDOWN_SECONDS = 20
-"""More than dockerd takes to end after its first container (--shutdown-timeout, 15)."""
+"""Longer than dockerd runs after it stopped its first container (--shutdown-timeout, 15)."""
+
+
+Event = Mapping[str, Any]
+"""An event of the daemon, as the docker SDK decodes it."""
 
 
 class Change(enum.Enum):
@@ -42,15 +47,15 @@ class Change(enum.Enum):
 
 
 CHANGES = {"start": Change.STARTED, "pause": Change.PAUSED, "unpause": Change.RESUMED}
-"""Docker's events that are what they say; ``die`` needs a look."""
+"""Docker's events that can be reported as they are; ``die`` cannot."""
 
 
 class Watcher:
-    """Follows the daemon's events in a thread of its own."""
+    """Follows the daemon's events in a thread."""
 
     def __init__(
         self,
-        connect: Callable[[], Any],
+        connect: Callable[[], APIClient],
         instances: Containers,
         host: str,
         report: Callable[[str, Change], None],
@@ -58,8 +63,9 @@ class Watcher:
     ) -> None:
         """Prepare to follow the containers of nova-compute ``host``.
 
-        ``connect`` returns a client without time limit. ``report`` gets the uuid of an instance and
-        what happened to it; ``recover`` the uuid of one that went down with its daemon.
+        ``connect`` returns a client without a timeout. ``report`` is called with the uuid of an
+        instance and what happened to it, ``recover`` with the uuid of one that went down with the
+        daemon.
         """
         self._connect = connect
         self._instances = instances
@@ -69,39 +75,41 @@ class Watcher:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Begin to follow; returns at once."""
-        # Not nova.utils.spawn, which changed its meaning when Nova left eventlet.
+        """Start the thread."""
+        # Not nova.utils.spawn, whose meaning changed when Nova left eventlet.
         threading.Thread(target=self._run, name="docker-events", daemon=True).start()
 
     def stop(self) -> None:
-        """Follow no further."""
+        """Stop the thread after its current event."""
         self._stopping.set()
 
     def restart_rebooted(self) -> None:
-        """Start instances whose reboot inside nobody saw; what else is down is Nova's to decide.
+        """Start instances that rebooted while nobody followed events; Nova decides about others.
 
-        One that cannot be started keeps no other from it, nor nova-compute from its own start.
+        Errors are logged, so that one instance stops neither the others nor nova-compute's start.
         """
         for uuid in self._instances.list():
             try:
                 state = self._instances.state(uuid)
                 if state.rebooted and self._has_network(uuid):
-                    LOG.info("The instance %s rebooted while nobody looked", uuid)
+                    LOG.info(
+                        "Starting the instance %s, which rebooted while nova-compute was down", uuid
+                    )
                     self._instances.start(uuid)
             except Exception:
                 LOG.exception("Cannot start the instance %s, which rebooted", uuid)
 
-    def reboots(self, uuid: str, state: containers.State) -> bool:
-        """Tell whether the instance in ``state`` is between the two inits of a reboot inside.
+    def is_rebooting(self, uuid: str, state: containers.State) -> bool:
+        """Tell whether the instance in ``state`` is in the middle of a reboot inside.
 
-        It is down for a moment that other hypervisors do not have. Nova, which looks now and then
-        (ComputeManager._sync_instance_power_state), would take it for shut down and stop it.
+        Unlike on other hypervisors it is down for a moment then. If Nova noticed it
+        (ComputeManager._sync_instance_power_state), it would take it as shut down and stop it.
         """
         age = timeutils.delta_seconds(state.ended, timeutils.utcnow(with_timezone=True))
         return state.rebooted and age < REBOOT_SECONDS and self._has_network(uuid)
 
-    def handle(self, event: dict[str, Any]) -> None:
-        """Act on one event of the daemon."""
+    def handle(self, event: Event) -> None:
+        """React to one event of the daemon."""
         action = event.get("Action") or event.get("status") or ""
         uuid = event["Actor"]["Attributes"].get(containers.UUID)
         LOG.debug("docker: %s of %s", action, uuid)
@@ -110,20 +118,20 @@ class Watcher:
         elif uuid and action in CHANGES:
             self._report(uuid, CHANGES[action])
 
-    def settle(self, uuid: str, patience: float = 0) -> None:
-        """Decide about an instance that is perhaps down.
+    def reconcile(self, uuid: str, grace: float = 0) -> None:
+        """Decide what to do about an instance that may be down.
 
-        Down with its sandbox: the daemon ended both, or somebody the sandbox; it is recovered,
-        after ``patience`` seconds in which the daemon may come to its end. Else it went down by
-        itself.
+        If its sandbox is down, too, the daemon stopped both, or somebody killed the sandbox: the
+        instance is recovered after ``grace`` seconds, in which the daemon may end. Otherwise the
+        instance went down by itself.
         """
         try:
             state = self._instances.state(uuid)
             if state.running:
                 return
             if not self._has_network(uuid):
-                if patience:
-                    self._later(patience, uuid, 0)
+                if grace:
+                    self._later(grace, uuid, 0)
                 else:
                     self._recover(uuid)
             elif state.rebooted:
@@ -135,55 +143,56 @@ class Watcher:
             LOG.debug("The instance %s is being deleted", uuid)
 
     def _run(self) -> None:
-        # When nova-compute starts, Nova itself looks at what is down.
-        look = self.restart_rebooted
+        # When nova-compute starts, Nova itself handles instances that are down.
+        check = self.restart_rebooted
         while not self._stopping.is_set():
             try:
                 events = self._follow()
-                look()
+                check()
                 for event in events:
                     if self._stopping.is_set():
                         return
                     self.handle(event)
-                LOG.warning("The docker daemon ended its events")
+                LOG.warning("The docker daemon closed the stream of events")
             except Exception:
-                # A thread that died would leave every later reboot inside an instance unseen.
-                LOG.exception("Cannot follow the docker daemon")
-            look = self._look_at_all
+                # The thread must survive: otherwise no later reboot inside would be noticed.
+                LOG.exception("Cannot follow the docker daemon's events")
+            check = self._reconcile_all
             self._stopping.wait(RECONNECT_SECONDS)
 
-    def _follow(self) -> Any:
+    def _follow(self) -> Iterator[Event]:
         """Return the events from now on.
 
-        The daemon answers before it collects them, so it is asked for those since now; what was
-        before is seen by a look after the answer.
+        The daemon answers before it collects events, so it is asked for those since now. The caller
+        checks all instances after the answer, for what happened before.
         """
         labels = [
             f"{containers.HOST}={self._host}",
             f"{containers.ROLE}={containers.INSTANCE}",
         ]
-        return self._connect().events(
+        events: Iterator[Event] = self._connect().events(
             since=int(time.time()), decode=True, filters={"type": "container", "label": labels}
         )
+        return events
 
-    def _look_at_all(self) -> None:
-        LOG.info("The docker daemon answers again")
+    def _reconcile_all(self) -> None:
+        LOG.info("Connected to the docker daemon again")
         for uuid in self._instances.list():
-            self._look(uuid)
+            self._try(uuid)
 
-    def _look(self, uuid: str, patience: float = 0, looks: int = LOOKS) -> None:
-        """Settle an instance; where that fails the others go on, and it is tried again."""
+    def _try(self, uuid: str, grace: float = 0, attempts: int = ATTEMPTS) -> None:
+        """Reconcile an instance; after an error try again, up to ``attempts`` times in all."""
         if self._stopping.is_set():
             return
         try:
-            self.settle(uuid, patience)
+            self.reconcile(uuid, grace)
         except Exception:
-            LOG.exception("Cannot tell or mend the state of instance %s", uuid)
-            if looks > 1:
-                self._later(LOOK_AGAIN_SECONDS, uuid, 0, looks - 1)
+            LOG.exception("Cannot reconcile the state of instance %s", uuid)
+            if attempts > 1:
+                self._later(RETRY_SECONDS, uuid, 0, attempts - 1)
 
-    def _later(self, seconds: float, uuid: str, patience: float, looks: int = LOOKS) -> None:
-        timer = threading.Timer(seconds, self._look, (uuid, patience, looks))
+    def _later(self, seconds: float, uuid: str, grace: float, attempts: int = ATTEMPTS) -> None:
+        timer = threading.Timer(seconds, self._try, (uuid, grace, attempts))
         timer.daemon = True
         timer.start()
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of docker and of this package as Nova's, so that the user sees the reason."""
+"""Translation of docker's and this package's errors to Nova's, so that the user gets the reason."""
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import os_vif.exception
 import requests
@@ -14,23 +14,24 @@ from oslo_concurrency import processutils
 from novadrivers.docker import errors
 
 BAD_PARAMETER = 400
-"""Docker's answer to a container that it cannot make, such as with too little memory."""
+"""Docker's status for a container that it cannot make, for example with too little memory."""
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def translated(method: Method) -> Method:
-    """Make a driver's method raise errors of docker, of commands and of this package as Nova's.
+def translate_errors(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a driver's method: errors of docker, commands and this package become Nova's.
 
-    InvalidInput, ImageUnacceptable and FlavorDiskTooSmall end a build at once and their text is the
-    server's fault; after most others Nova tries the next host as often as [scheduler]max_attempts
-    says, and once that is above 1 the text is in this node's log alone
-    (ComputeManager._build_and_run_instance). ComputeManager._attach_interface gives a port back
+    After InvalidInput, ImageUnacceptable and FlavorDiskTooSmall, Nova gives up a build at once and
+    their text becomes the server's fault. After most other errors it tries another host, up to
+    ``[scheduler] max_attempts``; if that is above 1, the text is only in this node's log
+    (ComputeManager._build_and_run_instance). ComputeManager._attach_interface deallocates a port
     only after a NovaException.
     """
 
     @functools.wraps(method)
-    def translate(*args: Any, **kwargs: Any) -> Any:
+    def translate(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
         except errors.NoContainer as error:
@@ -53,19 +54,19 @@ def translated(method: Method) -> Method:
         except (processutils.ProcessExecutionError, OSError) as error:
             raise exception.NovaException(str(error)) from error
 
-    return translate  # type: ignore[return-value]
+    return translate
 
 
-def plugging(method: Method) -> Method:
-    """Make a driver's method raise what Nova takes for the fault of one instance.
+def translate_plug_errors(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a driver's method: its errors become VirtualInterfacePlugException.
 
-    nova-compute plugs the ports of each instance when it starts and ends at whatever is not a
-    VirtualInterfacePlugException (ComputeManager._init_instance), which puts that instance into
-    ERROR. A daemon that is away is not an instance's fault.
+    When nova-compute starts, it plugs the ports of every instance. After that exception it sets the
+    instance to ERROR; any other one ends nova-compute (ComputeManager._init_instance).
+    HypervisorUnavailable stays as it is, because it concerns all instances.
     """
 
     @functools.wraps(method)
-    def plug(*args: Any, **kwargs: Any) -> Any:
+    def plug(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
         except exception.HypervisorUnavailable:
@@ -73,4 +74,4 @@ def plugging(method: Method) -> Method:
         except Exception as error:
             raise exception.VirtualInterfacePlugException(str(error)) from error
 
-    return plug  # type: ignore[return-value]
+    return plug

@@ -3,16 +3,22 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 LOG = logging.getLogger(__name__)
 
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
+
 
 def remove(directory: Path) -> bool:
-    """Remove ``directory`` as far as that can be done, and return whether it is gone."""
+    """Remove as much of ``directory`` as possible, and return whether it is gone.
 
-    def failed(function: Any, path: str, error: Any) -> None:
+    Errors are logged.
+    """
+
+    def failed(function: Callable[..., object], path: str, error: ExceptionInfo) -> None:
         if not isinstance(error[1], FileNotFoundError):
             LOG.error("Cannot remove %s: %s", path, error[1])
 

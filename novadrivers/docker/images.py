@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's images in the daemon's store: a cache keyed by Glance's id, which is for ever.
+"""Cache of Glance's images in the daemon's store, by Glance id: an image never changes its id.
 
-An image is in the cache when it has the tag ``nova-glance/<Glance id>:latest``. The daemon gets it
-with that name in its archive and no other: whoever dies meanwhile, it is there whole or not at all,
-and the names that its maker gave it are free for others. When it was last asked for is the time of
-a file of that name in the cache's directory: Docker keeps no such time for images.
+An image is in the cache if it has the tag ``nova-glance/<Glance id>:latest``. The daemon loads it
+from an archive with only that name. So it is there completely or not at all, whatever dies
+meanwhile, and the names that its author gave it stay free. The time of its last use is that of a
+file in the cache's directory, because Docker does not record it.
 """
 
 import contextlib
@@ -12,9 +12,8 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
 
-from docker import errors
+from docker import APIClient, errors
 from oslo_concurrency import lockutils
 from oslo_utils import units
 
@@ -25,9 +24,9 @@ LOG = logging.getLogger(__name__)
 
 REPOSITORY = "nova-glance"
 SNAPSHOTS = "nova-snapshot"
-"""Repository of images that exist only while a snapshot is uploaded."""
+"""Repository of images that exist only during the upload of a snapshot."""
 REGISTRY = "docker.io"
-"""What docker leaves out of a name and podman wants in it, unless it is to choose one itself."""
+"""Registry of unqualified names: docker omits it; podman needs it, or it would choose one."""
 
 
 def tag(glance_id: str, repository: str = REPOSITORY) -> str:
@@ -36,39 +35,39 @@ def tag(glance_id: str, repository: str = REPOSITORY) -> str:
 
 
 def full_tag(glance_id: str, repository: str = REPOSITORY) -> str:
-    """Return the same name as one that docker and podman understand alike in an archive."""
+    """Return the same name in the form that both docker and podman understand in an archive."""
     return f"{REGISTRY}/{tag(glance_id, repository)}"
 
 
 def snapshot_file(directory: Path, name: str) -> Path:
-    """Return the file of the snapshot ``name``, which is there from before its image to the end."""
+    """Return the path of the snapshot ``name``: it exists before its image, and until the end."""
     return directory / f"snapshot-{name}.tar"
 
 
-def names(api: Any, repository: str) -> list[str]:
-    """Return the last parts of the names ``repository/name:latest`` that the daemon has."""
+def names(api: APIClient, repository: str) -> list[str]:
+    """Return ``name`` of all tags ``repository/name:latest`` that the daemon has."""
     found = api.images(filters={"reference": f"*{repository}/*"})
     tags = [each for image in found for each in image["RepoTags"] or ()]
-    # podman says docker.io/nova-glance/<id>:latest
+    # podman has docker.io/nova-glance/<id>:latest.
     return [
         each.rsplit("/", 1)[1].partition(":")[0] for each in tags if f"/{repository}/" in f"/{each}"
     ]
 
 
 class ImageCache:
-    """Images of Glance that the daemon has."""
+    """Glance's images in the daemon's store."""
 
-    def __init__(self, api: Any, directory: Path, architecture: str) -> None:
+    def __init__(self, api: APIClient, directory: Path, architecture: str) -> None:
         """Use the daemon behind ``api``, with files in ``directory``, for ``architecture``."""
         self._api = api
         self._directory = directory
         self._architecture = architecture
 
     def ensure(self, glance_id: str, fetch: Callable[[Path], None]) -> str:
-        """Return the daemon's id of a Glance image, loading it first where it is missing.
+        """Return the daemon's id of a Glance image; load it first if it is missing.
 
-        ``fetch`` writes the image's file to a path. Raises UnusableImage where it cannot be an
-        instance's.
+        ``fetch`` downloads the image to a path. Raises UnusableImage if no instance can be made
+        from it.
         """
         with lockutils.lock(f"docker-image-{glance_id}"):
             found = self.find(glance_id)
@@ -78,27 +77,27 @@ class ImageCache:
             return found
 
     def find(self, glance_id: str) -> str | None:
-        """Return the daemon's id of a Glance image, or None where the cache does not have it."""
+        """Return the daemon's id of a Glance image, or None if it is not in the cache."""
         with contextlib.suppress(errors.NotFound):
             image_id: str = self._api.inspect_image(tag(glance_id))["Id"]
             return image_id
         return None
 
     def check_size(self, image_id: str, root_gb: int) -> None:
-        """Raise ImageTooBig where the unpacked image is larger than ``root_gb`` GiB (0: any)."""
+        """Raise ImageTooBig if the unpacked image is larger than ``root_gb`` GiB; 0 is no limit."""
         size = self._api.inspect_image(image_id)["Size"]
         if root_gb and size > root_gb * units.Gi:
             raise ImageTooBig(needed=size, given=root_gb * units.Gi)
 
     def expire(self, used: Collection[str], minimum_age: float) -> list[str]:
-        """Remove the images but those of ``used``, and return which: all are Glance ids.
+        """Remove all images except ``used``, and return the removed ones; all are Glance ids.
 
-        Images asked for in the last ``minimum_age`` seconds stay, and those that a container has.
+        Images used in the last ``minimum_age`` seconds, or by a container, are kept.
         """
         removed = []
         for glance_id in names(self._api, REPOSITORY):
             with lockutils.lock(f"docker-image-{glance_id}"):
-                # Under the lock: one that was just given to an instance is young.
+                # Under the lock: ``ensure`` may just have used it for an instance.
                 if glance_id in used or self._age(glance_id) < minimum_age:
                     continue
                 if self._remove(tag(glance_id)):
@@ -107,9 +106,9 @@ class ImageCache:
         return removed
 
     def clean(self) -> None:
-        """Remove what a killed process left: downloads, images of snapshots.
+        """Remove downloads and snapshots that a killed process left.
 
-        An image that cannot be removed does not keep the driver from its work.
+        Images that cannot be removed are logged and kept.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         for path in self._directory.glob("*.tar"):
@@ -117,22 +116,23 @@ class ImageCache:
         self.drop_snapshots()
 
     def drop_snapshots(self) -> None:
-        """Remove the images of snapshots that nobody is making.
+        """Remove the images of snapshots that are not in progress.
 
-        The daemon finishes one whose process was killed, perhaps after the next one's start.
+        The daemon completes a snapshot even if nova-compute is killed, perhaps only after the next
+        nova-compute has started.
         """
         for name in names(self._api, SNAPSHOTS):
             if not snapshot_file(self._directory, name).exists():
                 self._remove(tag(name, SNAPSHOTS))
 
     def _remove(self, name: str) -> bool:
-        """Remove an image's name, and the image with its last one; return whether it is gone."""
+        """Remove a tag, and its image if it was the last one; return whether the tag is gone."""
         try:
             self._api.remove_image(name)
         except errors.NotFound:
             pass
         except errors.APIError as error:
-            LOG.warning("The image %s stays: %s", name, error.explanation)
+            LOG.warning("Cannot remove the image %s: %s", name, error.explanation)
             return False
         return True
 
@@ -143,7 +143,7 @@ class ImageCache:
             fetch(path)
             content = archive.read(path)
             self._check(content)
-            self._import(content.named(full_tag(glance_id)))
+            self._import(content.renamed(full_tag(glance_id)))
         finally:
             path.unlink(missing_ok=True)
         image_id = self.find(glance_id)
@@ -162,7 +162,7 @@ class ImageCache:
 
     def _import(self, content: Iterator[bytes]) -> None:
         for line in self._api.load_image(content):
-            # In the stream, or in the answer of a daemon that did not even begin.
+            # "error" in the stream; "message" if the daemon rejected the request.
             reason = line.get("error") or line.get("message")
             if reason:
                 raise UnusableImage(f"docker refuses it: {reason.strip()}")
@@ -175,7 +175,7 @@ class ImageCache:
         self._stamp(glance_id).touch()
 
     def _age(self, glance_id: str) -> float:
-        """Return the seconds since an image was last asked for; an unknown one's begin now."""
+        """Return the seconds since an image was last used; for an unknown one they start now."""
         try:
             return time.time() - self._stamp(glance_id).stat().st_mtime
         except FileNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node has, as Nova and Placement want to know it."""
+"""Resources of the node, as Nova and Placement expect them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Disk:
 
 
 def resource(engine: Engine, disk: Disk, node: str) -> dict[str, Any]:
-    """Return the record of the node that ``ComputeDriver.get_available_resource`` is to give."""
+    """Return the node's record for ``ComputeDriver.get_available_resource``."""
     return {
         "vcpus": engine.cpus,
         "memory_mb": engine.memory // units.Mi,
@@ -45,11 +45,11 @@ def resource(engine: Engine, disk: Disk, node: str) -> dict[str, Any]:
 
 def inventory(
     engine: Engine, disk: Disk, reserved: Mapping[str, int], ratios: Mapping[str, float]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, float]]:
     """Return Placement's inventory of the node.
 
-    ``reserved`` and ``ratios`` have an entry for each of VCPU, MEMORY_MB and DISK_GB. A class of
-    which the node has nothing is left out, as Placement wants a total of at least 1.
+    ``reserved`` and ``ratios`` have an entry for each of VCPU, MEMORY_MB and DISK_GB. Resource
+    classes with a total of 0 are left out, because Placement requires at least 1.
     """
     totals = {
         "VCPU": engine.cpus,

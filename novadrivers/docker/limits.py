@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits of an instance from its flavor.
+"""Limits of an instance, from its flavor.
 
-The flavor's extra specs are those of Nova's libvirt driver: ``quota:cpu_shares``,
+The extra specs are those of Nova's libvirt driver: ``quota:cpu_shares``,
 ``quota:cpu_period`` and ``quota:cpu_quota`` (microseconds).
 """
 
@@ -14,9 +14,9 @@ from oslo_utils import units
 from novadrivers.docker.errors import UnusableFlavor
 
 SHARES_PER_CPU = 1024
-"""Docker's and the kernel's weight of one CPU."""
+"""CPU shares of one CPU, as docker and the kernel count them."""
 QUOTAS = ("cpu_shares", "cpu_period", "cpu_quota")
-"""Extra specs ``quota:<name>``, which Docker's API calls by the same names."""
+"""Extra specs ``quota:<name>``; Docker's API has the same names."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Flavor:
     memory_mb: int
     vcpus: int
     root_gb: int
-    """0: as large as the image needs."""
+    """0: no limit."""
     extra_specs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def host_config(flavor: Flavor, pids: int, disk_quota: bool) -> dict[str, object]:
-    """Return the arguments of docker's ``create_host_config`` that hold ``flavor``'s limits.
+    """Return the arguments of docker's ``create_host_config`` for the limits of ``flavor``.
 
-    ``pids`` is the most processes and threads; ``disk_quota`` says that the storage driver can hold
-    the root disk to its size. Memory includes swap, as a virtual machine's would. Raises
-    UnusableFlavor where a quota is not a number.
+    ``pids`` is the maximum of processes and threads; with ``disk_quota`` the storage driver can
+    limit the root disk. Memory includes swap, as for a virtual machine. Raises UnusableFlavor if a
+    quota is not a number.
     """
     memory = flavor.memory_mb * units.Mi
     limits: dict[str, object] = {

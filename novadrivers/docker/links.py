@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network devices of containers: the functions that need root.
 
-They run in the privileged helper where nova-compute is not root, so they take and return plain
-data, and each does one thing with checked arguments: a way to run any command would be a way to be
+Where nova-compute is not root they run in the privileged helper, so they take and return plain
+data. Each does one thing and checks its arguments: a function that runs any command would give away
 root.
 """
 
@@ -19,31 +19,37 @@ DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 
 def exists(device: str) -> bool:
-    """Say whether the machine has a network device of that name."""
+    """Tell whether the node has the network ``device``."""
     return device in (name for _, name in socket.if_nameindex())
 
 
-@privsep.context.entrypoint
-def inside(pid: int) -> dict[str, str]:
-    """Return the devices in the network namespace of process ``pid``: names by MAC address."""
+@privsep.net_admin_pctxt.entrypoint
+def names_by_mac(pid: int) -> dict[str, str]:
+    """Return the devices in the network namespace of ``pid``: names by MAC address."""
     out, _ = processutils.execute(*commands.namespace(pid), "ip", "-json", "link", "show")
     return {
         link["address"].lower(): link["ifname"] for link in json.loads(out) if "address" in link
     }
 
 
-@privsep.context.entrypoint
+@privsep.net_admin_pctxt.entrypoint
 def create(pid: int, device: str, name: str, mac: str, mtu: int | None) -> None:
-    """Make a port: ``device`` outside, up, and ``name`` in the namespace of ``pid``."""
+    """Create a veth pair: ``device`` on the node, set up, and ``name`` in the namespace of ``pid``.
+
+    An existing ``device`` is replaced. ``mtu`` is in bytes; None for the kernel's default.
+    """
     interface = commands.Interface(_checked(device), _checked(name), mac, mtu)
     _delete(device)
     processutils.execute(*commands.create_pair(interface, pid))
     processutils.execute("ip", "link", "set", "dev", device, "up")
 
 
-@privsep.context.entrypoint
+@privsep.net_admin_pctxt.entrypoint
 def configure(pid: int, name: str, addresses: list[str], routes: list[tuple[str, str]]) -> None:
-    """Bring the port ``name`` in the namespace of ``pid`` up, with its addresses and routes."""
+    """Set the device ``name`` in the namespace of ``pid`` up, with its addresses and routes.
+
+    ``addresses`` have a prefix length; ``routes`` are pairs of destination and gateway.
+    """
     interface = commands.Interface(
         "", _checked(name), "", None, tuple(addresses), tuple((to, via) for to, via in routes)
     )
@@ -52,24 +58,27 @@ def configure(pid: int, name: str, addresses: list[str], routes: list[tuple[str,
     )
 
 
-@privsep.context.entrypoint
-def enslave(device: str, bridge: str) -> None:
-    """Put ``device`` into the Linux bridge ``bridge``."""
+@privsep.net_admin_pctxt.entrypoint
+def add_to_bridge(device: str, bridge: str) -> None:
+    """Add ``device`` to the Linux bridge ``bridge``."""
     processutils.execute("ip", "link", "set", "dev", _checked(device), "master", _checked(bridge))
 
 
-@privsep.context.entrypoint
+@privsep.net_admin_pctxt.entrypoint
 def delete(device: str) -> None:
-    """Remove ``device``, and with it the end that is in a container; nothing where it is gone."""
+    """Delete ``device`` and its peer in a container; do nothing if it does not exist.
+
+    Raises OSError if it still exists afterwards.
+    """
     _delete(device)
 
 
 def _delete(device: str) -> None:
-    # 1: it does not exist. It may go between a look and the command: its other end's namespace can
-    # end.
+    # 1: it does not exist. Checking first would not help: it disappears whenever its peer's
+    # namespace does.
     processutils.execute("ip", "link", "delete", "dev", _checked(device), check_exit_code=[0, 1])
     if exists(device):
-        raise OSError(f"the network device {device} cannot be removed")
+        raise OSError(f"the network device {device} cannot be deleted")
 
 
 def _checked(device: str) -> str:

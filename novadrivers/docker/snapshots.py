@@ -4,29 +4,29 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from docker import errors
+from docker import APIClient, errors
 
 from novadrivers.docker.images import REGISTRY, SNAPSHOTS, snapshot_file, tag
 
 
 @contextlib.contextmanager
-def exported(api: Any, container: str, name: str, directory: Path) -> Iterator[IO[bytes]]:
-    """Give the file of a docker archive of ``container``, which stands still while it is made.
+def exported(api: APIClient, container: str, name: str, directory: Path) -> Iterator[IO[bytes]]:
+    """Yield a file with a docker archive of ``container``, which is paused while it is made.
 
-    The archive lies in ``directory`` and the image has the tag ``name`` for the time of the block;
-    ImageCache removes both where the process was killed.
+    During the body the archive is in ``directory`` and the daemon has an image with the tag
+    ``name``. ImageCache removes both if this process is killed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = snapshot_file(directory, name)
     try:
         path.touch()
-        # One call, which the daemon finishes when nobody waits for it any more: an image without a
-        # name would never be found.
+        # With its name in the same call: if this process dies meanwhile, the daemon still completes
+        # the call, and an image without a name would never be found.
         image_id = api.commit(container, f"{REGISTRY}/{SNAPSHOTS}/{name}", "latest")["Id"]
         with path.open("wb") as file:
-            # By its id: an archive saved by name brings that name to the daemon that loads it.
+            # By id: an archive that is saved by name takes that name to the daemon that loads it.
             for chunk in api.get_image(image_id):
                 file.write(chunk)
         with path.open("rb") as file:

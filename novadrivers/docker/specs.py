@@ -1,42 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's objects and options as this package's own, and where files lie.
+"""Conversion of Nova's objects and options to this package's, and paths of files.
 
-``conf`` is ``nova.conf.CONF``; instances, images and ports are Nova's objects.
+``conf`` is ``nova.conf.CONF``.
 """
 
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
 
 from nova import exception
 from nova.virt import driver
+from oslo_config.cfg import ConfigOpts
 
 from novadrivers.docker import ports
 from novadrivers.docker.containers import Settings, Spec
 from novadrivers.docker.inventory import Disk
 from novadrivers.docker.limits import Flavor
+from novadrivers.shared.nova_types import BlockDeviceInfo, ImageMeta, Instance, NetworkInfo
 
 
-def directory(conf: Any, uuid: str) -> Path:
+def directory(conf: ConfigOpts, uuid: str) -> Path:
     """Return the directory of an instance's files."""
     return Path(conf.instances_path) / uuid
 
 
-def image_directory(conf: Any) -> Path:
-    """Return the directory of downloads and of the image cache's times."""
+def image_directory(conf: ConfigOpts) -> Path:
+    """Return the directory of downloads and of the image cache's time stamps."""
     return Path(conf.instances_path) / "_docker"
 
 
 def disk(root_directory: str) -> Disk:
-    """Return the file system of ``root_directory``, or / where the daemon's is hidden."""
+    """Return the file system of ``root_directory``, or of / if that is not visible here."""
     path = Path(root_directory)
     usage = shutil.disk_usage(path if path.exists() else "/")
     return Disk(total=usage.total, used=usage.used, free=usage.free)
 
 
-def settings(conf: Any) -> Settings:
-    """Return the options that all containers share."""
+def settings(conf: ConfigOpts) -> Settings:
+    """Return the options that are the same for all containers."""
     options = conf.docker
     return Settings(
         host=conf.host,
@@ -52,8 +53,10 @@ def settings(conf: Any) -> Settings:
     )
 
 
-def spec(conf: Any, instance: Any, image_meta: Any, network_info: Any) -> Spec:
-    """Return what ``instance`` is to be."""
+def spec(
+    conf: ConfigOpts, instance: Instance, image_meta: ImageMeta, network_info: NetworkInfo | None
+) -> Spec:
+    """Return what ``instance`` is to be like."""
     flavor = instance.flavor
     return Spec(
         uuid=instance.uuid,
@@ -71,8 +74,8 @@ def spec(conf: Any, instance: Any, image_meta: Any, network_info: Any) -> Spec:
     )
 
 
-def refuse_disks(image_meta: Any, block_device_info: Any) -> None:
-    """Raise ImageUnacceptable where an instance is to have a disk besides its root."""
+def reject_disks(image_meta: ImageMeta, block_device_info: BlockDeviceInfo) -> None:
+    """Raise ImageUnacceptable if the instance is to have a disk besides its root disk."""
     wanted = {
         "volumes": driver.block_device_info_get_mapping(block_device_info),
         "ephemeral disks": driver.block_device_info_get_ephemerals(block_device_info),
@@ -80,7 +83,11 @@ def refuse_disks(image_meta: Any, block_device_info: Any) -> None:
     }
     for what, present in wanted.items():
         if present:
-            image_id = image_meta.id if image_meta.obj_attr_is_set("id") else "(none)"
             raise exception.ImageUnacceptable(
-                image_id=image_id, reason=f"docker instances have no {what}"
+                image_id=image_id(image_meta), reason=f"docker instances have no {what}"
             )
+
+
+def image_id(image_meta: ImageMeta) -> str:
+    """Return the image's Glance id, or a placeholder for messages if it has none."""
+    return image_meta.id if image_meta.obj_attr_is_set("id") else "(none)"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neutron ports into a container's network namespace, for Linux bridges and Open vSwitch.
+"""Plug Neutron ports into a container's network namespace: Linux bridges and Open vSwitch.
 
-os-vif makes what the layer 2 agent expects outside: the bridge, or the port of an Open vSwitch
-bridge. A veth pair stands for the tap device that a virtual machine has: its outer end has the
-tap's name, which the agents look for, and its inner end is ethN of the instance.
+os-vif makes what the layer 2 agent expects on the node: the bridge, or the port of an Open vSwitch
+bridge. A veth pair takes the place of a virtual machine's tap device. Its outer end has the tap's
+name, which the agents look for; its inner end is ethN of the instance.
 """
 
 import copy
@@ -15,18 +15,20 @@ from oslo_log import log as logging
 
 from novadrivers.docker import commands, links, ports
 from novadrivers.docker.errors import UnusablePort
+from novadrivers.shared.nova_types import VIF, Instance
 
 LOG = logging.getLogger(__name__)
 
 
-def plug(instance: Any, vif: Any, pid: int, configure_ips: bool) -> None:
-    """Put the port ``vif`` into the namespace of process ``pid``; what is in place stays as it is.
+def plug(instance: Instance, vif: VIF, pid: int, configure_ips: bool) -> None:
+    """Plug the port ``vif`` into the network namespace of ``pid``; keep what is plugged already.
 
-    Raises UnusablePort where the port's type cannot be an interface of a container.
+    With ``configure_ips`` the port gets its addresses and routes. Raises UnusablePort if its type
+    is not supported. After an error, nothing of a new port is left.
     """
     port = _os_vif(vif)
-    present = links.inside(pid)
-    device, mac = ports.device(vif), vif["address"].lower()
+    present = links.names_by_mac(pid)
+    device, mac = ports.device_name(vif), vif["address"].lower()
     name = present.get(mac) or commands.free_name(list(present.values()))
     interface = ports.interface(vif, name)
     owner = os_vif_util.nova_to_osvif_instance(instance)
@@ -36,35 +38,35 @@ def plug(instance: Any, vif: Any, pid: int, configure_ips: bool) -> None:
             links.create(pid, device, name, mac, interface.mtu)
         os_vif.plug(port, owner)
         if _is_bridge(port):
-            links.enslave(device, port.bridge_name)
+            links.add_to_bridge(device, port.bridge_name)
         if configure_ips:
             links.configure(pid, name, list(interface.addresses), list(interface.routes))
     except BaseException:
-        # A running instance keeps the port that it has.
+        # A port that a running instance had before stays.
         if new:
             _undo(port, owner, device)
         raise
 
 
 def _undo(port: Any, owner: Any, device: str) -> None:
-    """Take back what of a plug was done; why it failed is what its caller must hear."""
+    """Unplug what was plugged; errors are logged, as the caller raises the first one."""
     for step, arguments in ((os_vif.unplug, (port, owner)), (links.delete, (device,))):
         try:
             step(*arguments)
         except Exception:
-            LOG.exception("Cannot take back the port on %s", device)
+            LOG.exception("Cannot unplug %s", device)
 
 
-def unplug(instance: Any, vif: Any) -> None:
-    """Remove the port ``vif`` from its bridge and its container, where it still is."""
+def unplug(instance: Instance, vif: VIF) -> None:
+    """Remove the port ``vif`` from its bridge and its container, as far as it is there."""
     os_vif.unplug(_os_vif(vif), os_vif_util.nova_to_osvif_instance(instance))
-    links.delete(ports.device(vif))
+    links.delete(ports.device_name(vif))
 
 
-def _os_vif(vif: Any) -> Any:
+def _os_vif(vif: VIF) -> Any:
     """Return the port as os-vif's object."""
-    delegated = copy.deepcopy(vif)
-    # os-vif adds the port to Open vSwitch itself, as it does where libvirt lets it.
+    delegated: Any = copy.deepcopy(vif)
+    # os-vif is to add the port to Open vSwitch, as there is no libvirt that would.
     delegated["delegate_create"] = True
     try:
         port = os_vif_util.nova_to_osvif_vif(delegated)
@@ -75,7 +77,7 @@ def _os_vif(vif: Any) -> Any:
             f"a port of type {vif['type']} ({vif.get('vnic_type', 'normal')}) is not supported"
         )
     if "port_profile" in port and "create_tap" in port.port_profile.fields:
-        # The veth pair is the tap; os-vif from 2026.1 on makes one where Neutron asks for it.
+        # The veth pair is the tap. os-vif since 2026.1 would make another if Neutron asks for it.
         port.port_profile.create_tap = False
     return port
 

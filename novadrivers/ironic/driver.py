@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's ironic driver, with a clean end of what a killed nova-compute or Ironic left under way."""
+"""Nova's ironic driver, cleaning up what a killed nova-compute or Ironic left unfinished."""
 
 from typing import Any
 
@@ -10,46 +10,47 @@ from nova.compute import vm_states
 from nova.virt.ironic import driver
 
 from novadrivers.shared import interrupted_builds
-from novadrivers.shared.retry import patient
+from novadrivers.shared.nova_types import Instance, VirtAPI
+from novadrivers.shared.retry import retry_on
 
 
 class IronicDriver(driver.IronicDriver):
-    """Nova's ironic driver, which gives up what Nova gives up.
+    """Nova's ironic driver, except after an interrupted build and while Ironic is restarted.
 
-    Ironic goes on deploying whatever happens to Nova: the machine would run under a server that is
-    in ERROR. No power-off would do, which Ironic refuses while it deploys. A rebuild goes on: to
-    undeploy its machine would lose what was to be preserved.
+    Ironic continues a deployment if nova-compute dies: the machine would run for a server in ERROR.
+    It is undeployed, because Ironic refuses to power it off while it is being deployed. Rebuilds
+    continue: undeploying would lose data that the rebuild is to preserve.
 
-    Nor does it take a refused connection for Ironic's word, which is being restarted then: Nova's
-    clean-up of a failed build would end there, with the server in BUILD and its machine deployed.
+    A refused connection is retried, because Ironic is being restarted. Nova's clean-up of a failed
+    build would end there, with the server in BUILD and its machine deployed.
     """
 
-    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
-        """Let calls of the client wait for Ironic; later Novas have the SDK alone."""
+    def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
+        """Let calls of python-ironicclient wait for Ironic; later Novas use only the SDK."""
         super().__init__(virtapi, read_only)
         if hasattr(self, "ironicclient"):
-            self.ironicclient.call = patient(ConnectFailure)(self.ironicclient.call)
+            self.ironicclient.call = retry_on(ConnectFailure)(self.ironicclient.call)
 
     @property
     def ironic_connection(self) -> Any:
         """The SDK's connection to Ironic, whose requests wait for it.
 
-        ``[ironic] connect_retries`` would not do: the SDK tries each request once more, whatever it
-        says (openstack.proxy.Proxy.request).
+        ``[ironic] connect_retries`` has no effect: the SDK repeats each request once, whatever its
+        value (openstack.proxy.Proxy.request).
         """
         connection = super().ironic_connection
         if not hasattr(connection.request, "__wrapped__"):
-            connection.request = patient(ConnectFailure)(connection.request)
+            connection.request = retry_on(ConnectFailure)(connection.request)
         return connection
 
     def init_host(self, host: str) -> None:
-        """Connect to Ironic, and undeploy what a killed nova-compute was about to build."""
+        """Connect to Ironic, and undeploy machines whose build was interrupted."""
         super().init_host(host)
         context = nova_context.get_admin_context()
 
-        def undeploy(instance: Any) -> None:
+        def undeploy(instance: Instance) -> None:
             self.destroy(context, instance, instance.get_network_info())
 
         instances = objects.InstanceList.get_by_host(context, host)
         new = [each for each in instances if each.vm_state == vm_states.BUILDING]
-        interrupted_builds.end(self, new, undeploy)
+        interrupted_builds.stop_guests(self, new, undeploy)

@@ -5,7 +5,8 @@ import contextlib
 import copy
 import functools
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from nova import context as nova_context
 from nova import exception, objects, utils
@@ -14,36 +15,44 @@ from nova.virt.libvirt import driver
 from nova.virt.libvirt import vif as libvirt_vif
 
 from novadrivers.shared import interrupted_builds, network_agent
-from novadrivers.shared.retry import Method, patient
+from novadrivers.shared.nova_types import VIF, Instance, VirtAPI
+from novadrivers.shared.retry import retry_on
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def plugged_by_libvirt(vif: Any) -> Any:
-    """Return a copy of the port ``vif`` that libvirt adds to Open vSwitch, not os-vif.
+def plugged_by_libvirt(vif: VIF) -> VIF:
+    """Return a copy of the port ``vif`` that libvirt adds to Open vSwitch instead of os-vif.
 
-    os-vif does it before the network device exists. Open vSwitch then opens the device when it
-    appears, and sets its flags to what they were a moment before: at times to down, just after
+    os-vif adds it before the network device exists. Open vSwitch opens the device when it appears,
+    and sets its flags to what they were a moment before. At times that is "down", just after
     libvirt set the device up, and the instance has no network. libvirt makes the device first.
     """
-    vif = copy.copy(vif)
-    vif["delegate_create"] = False
-    return vif
+    copied: Any = copy.copy(vif)
+    copied["delegate_create"] = False
+    delegated: VIF = copied
+    return delegated
 
 
 class VIFDriver(libvirt_vif.LibvirtGenericVIFDriver):
-    """Nova's VIF driver without os-vif's ports in Open vSwitch."""
+    """Nova's VIF driver, except that libvirt adds the ports to Open vSwitch."""
 
-    def get_config(self, instance: Any, vif: Any, *arguments: Any) -> Any:
+    def get_config(self, instance: Instance, vif: VIF, *args: Any) -> Any:
         """Return libvirt's configuration of the interface."""
-        return super().get_config(instance, plugged_by_libvirt(vif), *arguments)
+        return super().get_config(instance, plugged_by_libvirt(vif), *args)
 
-    def plug(self, instance: Any, vif: Any) -> None:
-        """Prepare for the interface what libvirt does not."""
+    def plug(self, instance: Instance, vif: VIF) -> None:
+        """Prepare what libvirt does not do itself."""
         super().plug(instance, plugged_by_libvirt(vif))
 
 
-def broken(error: Exception) -> bool:
-    """Tell whether libvirtd died under a call; the rule is Nova's, Host._test_connection."""
-    # Where no libvirt is driven there is no such module.
+def is_connection_lost(error: Exception) -> bool:
+    """Tell whether ``error`` means that libvirtd died during a call.
+
+    The rule is that of nova.virt.libvirt.host.Host._test_connection.
+    """
+    # Not at the top: the module exists only on nodes that have libvirt.
     import libvirt
 
     return (
@@ -53,82 +62,83 @@ def broken(error: Exception) -> bool:
     )
 
 
-def restartable(method: Method) -> Method:
-    """Return a method of the driver that waits for a libvirtd that is being restarted.
+def retry_while_libvirtd_restarts(method: Callable[P, R]) -> Callable[P, R]:
+    """Return a method of the driver that is retried while libvirtd is restarted.
 
-    Nova says InternalError too where libvirt went away during a call.
+    Nova raises InternalError, too, when libvirtd goes away during a call.
     """
 
-    @patient(exception.HypervisorUnavailable, exception.InternalError)
+    @retry_on(exception.HypervisorUnavailable, exception.InternalError)
     @functools.wraps(method)
-    def call(*arguments: Any, **named: Any) -> Any:
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return method(*arguments, **named)
+            return method(*args, **kwargs)
         except Exception as error:
-            if broken(error):
+            if is_connection_lost(error):
                 raise exception.HypervisorUnavailable() from error
             raise
 
-    return call  # type: ignore[return-value]
+    return call
 
 
-class LibvirtDriver(network_agent.SharedAgent, driver.LibvirtDriver):
-    """Nova's libvirt driver, its ports bound to ``[sharedagent] agent_host``."""
+class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
+    """Nova's libvirt driver; its ports are bound to ``[sharedagent] agent_host``."""
 
-    def __init__(self, virtapi: Any, read_only: bool = False) -> None:
-        """Take over how interfaces are plugged."""
+    def __init__(self, virtapi: VirtAPI, read_only: bool = False) -> None:
+        """Replace Nova's VIF driver."""
         super().__init__(virtapi, read_only)
         self.vif_driver = VIFDriver(self._host)
 
     def init_host(self, host: str) -> None:
-        """Connect to libvirtd, and stop what a killed nova-compute was about to build."""
+        """Connect to libvirtd, and stop guests whose build a killed nova-compute left behind."""
         super().init_host(host)
         context = nova_context.get_admin_context()
-        interrupted_builds.end(
+        interrupted_builds.stop_guests(
             self, objects.InstanceList.get_by_host(context, host), self.power_off
         )
 
     def _handle_conn_event(self, enabled: bool, reason: Any) -> None:
-        """Tell Nova that libvirtd went away, and as soon as it is so that it is back.
+        """Disable the service when libvirtd goes away, and enable it as soon as libvirtd is back.
 
-        Nova takes the node out of service, and gives it back when something next calls libvirt:
-        most often a periodic task, up to a minute later.
+        Nova itself enables it at the next call of libvirt, most often a periodic task up to a
+        minute later.
         """
         super()._handle_conn_event(enabled, reason)
         if not enabled:
-            # Events wait for their handler, that of the next connection as well.
-            threading.Thread(target=self._connect_again, name="libvirt-again", daemon=True).start()
+            # In a thread: the event of the next connection waits until this handler returns.
+            threading.Thread(target=self._reconnect, name="libvirt-reconnect", daemon=True).start()
 
-    def _connect_again(self) -> None:
-        connect = patient(exception.HypervisorUnavailable)(self._host.get_connection)
+    def _reconnect(self) -> None:
+        connect = retry_on(exception.HypervisorUnavailable)(self._host.get_connection)
         with contextlib.suppress(exception.HypervisorUnavailable):
             connect()
 
-    @restartable
-    def destroy(self, *arguments: Any, **named: Any) -> None:
-        """Remove the instance from this node, when its daemon is back from a restart."""
-        super().destroy(*arguments, **named)
+    @retry_while_libvirtd_restarts
+    def destroy(self, *args: Any, **kwargs: Any) -> None:
+        """Remove the instance from this node."""
+        super().destroy(*args, **kwargs)
 
-    @restartable
-    def get_available_nodes(self, *arguments: Any, **named: Any) -> Any:
-        """Return the node's name, which Nova asks for in the midst of each build and delete."""
-        return super().get_available_nodes(*arguments, **named)
+    @retry_while_libvirtd_restarts
+    def get_available_nodes(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the node's name; Nova needs it during each build and delete."""
+        return super().get_available_nodes(*args, **kwargs)
 
-    @restartable
-    def get_info(self, *arguments: Any, **named: Any) -> Any:
-        """Return the instance's power state; the end of each build, which fails with it."""
-        return super().get_info(*arguments, **named)
+    @retry_while_libvirtd_restarts
+    def get_info(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the instance's power state; the last step of each build, which fails with it."""
+        return super().get_info(*args, **kwargs)
 
-    @restartable
-    def update_provider_tree(self, *arguments: Any, **named: Any) -> None:
-        """Give Placement what the node has; the end of each delete, which fails with it."""
-        super().update_provider_tree(*arguments, **named)
+    @retry_while_libvirtd_restarts
+    def update_provider_tree(self, *args: Any, **kwargs: Any) -> None:
+        """Update Placement's inventory; the last step of each delete, which fails with it."""
+        super().update_provider_tree(*args, **kwargs)
 
     @utils.synchronized(resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True)
-    def _update_compute_provider_status(self, *arguments: Any, **named: Any) -> None:
-        """Give Placement the trait of a node whose daemon went away, or take it back.
+    def _update_compute_provider_status(self, *args: Any, **kwargs: Any) -> None:
+        """Set or remove Placement's trait of a node whose daemon is away.
 
-        Not beside the resource tracker's own update, which is the end of each delete: Placement
-        answers the second of two with 500 where Nova tries again after 409, and the server stays.
+        The lock keeps it apart from the resource tracker's update at the end of each delete.
+        Placement answers the second of two concurrent updates with 500, Nova retries only after
+        409, and the server would not be deleted.
         """
-        super()._update_compute_provider_status(*arguments, **named)
+        super()._update_compute_provider_status(*args, **kwargs)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's libvirt driver for virtual machines that run with KVM or, where it does not work, without.
+"""Nova's libvirt driver for virtual machines, with KVM or emulated where KVM does not work.
 
-``[libvirt] virt_type`` says which (the element nova-kvm writes it after a probe). With ``qemu`` the
-node also takes images tagged kvm, and QEMU's cache of translated code is limited.
+``[libvirt] virt_type`` selects one of them (the element nova-kvm sets it after a probe). With
+``qemu`` the node also takes images tagged kvm, and QEMU's cache of translated code is limited.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from nova.virt.libvirt import config
 from oslo_config import cfg
 
 from novadrivers.libvirt import driver
-from novadrivers.libvirt.emulation import EMULATED, offered
+from novadrivers.libvirt.emulation import VIRT_TYPE_EMULATED, with_kvm
 
 CONF = nova.conf.CONF
 TB_CACHE_SIZE = cfg.IntOpt(
@@ -23,8 +23,8 @@ TB_CACHE_SIZE = cfg.IntOpt(
 )
 
 
-def _registered() -> bool:
-    """Register the option unless Nova has it, which sets the limit itself since 2023.1."""
+def _register_tb_cache_size() -> bool:
+    """Register the option; return False if Nova has it and sets the limit itself (since 2023.1)."""
     try:
         CONF.register_opt(TB_CACHE_SIZE, group="libvirt")
     except cfg.DuplicateOptError:
@@ -32,21 +32,21 @@ def _registered() -> bool:
     return True
 
 
-OURS = _registered()
+NOVA_LACKS_TB_CACHE_SIZE = _register_tb_cache_size()
 
 
-class TranslationCache(config.LibvirtConfigGuestFeature):
+class TCGFeature(config.LibvirtConfigGuestFeature):
     """``<tcg><tb-cache>``, https://libvirt.org/formatdomain.html#hypervisor-features."""
 
-    def __init__(self, mebibytes: int) -> None:
-        """Limit the cache to ``mebibytes``."""
+    def __init__(self, tb_cache_mb: int) -> None:
+        """Limit the cache of translated code to ``tb_cache_mb`` MiB."""
         super().__init__("tcg")
-        self.mebibytes = mebibytes
+        self.tb_cache_mb = tb_cache_mb
 
     def format_dom(self) -> Any:
         """Return the XML element."""
         root = super().format_dom()
-        root.append(self._text_node("tb-cache", str(self.mebibytes), unit="MiB"))
+        root.append(self._text_node("tb-cache", str(self.tb_cache_mb), unit="MiB"))
         return root
 
 
@@ -54,16 +54,17 @@ class KvmDriver(driver.LibvirtDriver):
     """Nova's libvirt driver on a node of type kvm."""
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
-        """Return what the node offers; images of type kvm start here, emulated or not."""
+        """Return the node's resources; images of type kvm match it even when it emulates."""
         resources: dict[str, Any] = super().get_available_resource(nodename)
-        if CONF.libvirt.virt_type == EMULATED:
+        if CONF.libvirt.virt_type == VIRT_TYPE_EMULATED:
             supported = [tuple(each) for each in resources["supported_instances"]]
-            resources["supported_instances"] = offered(supported)
+            resources["supported_instances"] = with_kvm(supported)
         return resources
 
-    def _get_guest_config(self, *arguments: Any, **named: Any) -> Any:
-        guest = super()._get_guest_config(*arguments, **named)
+    def _get_guest_config(self, *args: Any, **kwargs: Any) -> Any:
+        guest = super()._get_guest_config(*args, **kwargs)
         limit = CONF.libvirt.tb_cache_size
-        if OURS and limit and CONF.libvirt.virt_type == EMULATED:
-            guest.features.append(TranslationCache(limit))
+        is_emulated = CONF.libvirt.virt_type == VIRT_TYPE_EMULATED
+        if NOVA_LACKS_TB_CACHE_SIZE and limit and is_emulated:
+            guest.features.append(TCGFeature(limit))
         return guest

@@ -14,19 +14,20 @@ from oslo_concurrency import processutils
 
 from novadrivers.libvirt import driver, orphans
 from novadrivers.shared import config_drive, vif_events
+from novadrivers.shared.nova_types import Instance, NetworkInfo, RequestContext
 
-SEED = "/var/lib/cloud/seed/config_drive"
+CLOUD_INIT_SEED = "/var/lib/cloud/seed/config_drive"
 """Where cloud-init looks for a config drive that is a directory."""
 
 
-class ConfigDrive(config.LibvirtConfigGuestFilesys):
-    """``<filesystem>``, https://libvirt.org/formatdomain.html#filesystems, for reading only."""
+class ConfigDriveFilesystem(config.LibvirtConfigGuestFilesys):
+    """A read-only ``<filesystem>``, https://libvirt.org/formatdomain.html#filesystems."""
 
     def __init__(self, directory: Path) -> None:
         """Mount ``directory`` of the node in the container."""
         super().__init__()
         self.source_dir = str(directory)
-        self.target_dir = SEED
+        self.target_dir = CLOUD_INIT_SEED
 
     def format_dom(self) -> Any:
         """Return the XML element."""
@@ -35,7 +36,7 @@ class ConfigDrive(config.LibvirtConfigGuestFilesys):
         return root
 
 
-def attached(disk: Path) -> list[str]:
+def loop_devices(disk: Path) -> list[str]:
     """Return the loop devices (/dev/loopN) that the file ``disk`` is attached to."""
     if not disk.exists():
         return []
@@ -43,10 +44,11 @@ def attached(disk: Path) -> list[str]:
     return [str(device) for device in devices.split()]
 
 
-def set_links(devices: Iterable[str], state: str) -> None:
-    """Set network devices of the node ``up`` or ``down``, ip-link(8).
+def set_link_state(devices: Iterable[str], state: str) -> None:
+    """Set network ``devices`` of the node to ``state``: up or down, see ip-link(8).
 
-    Those of a container that has ended are gone: Nova learns of it from libvirt.
+    Devices that do not exist are ignored: those of a container that has ended. Nova learns from
+    libvirt that it has.
     """
     for device in devices:
         processutils.execute("ip", "link", "set", "dev", device, state, check_exit_code=[0, 1])
@@ -55,86 +57,92 @@ def set_links(devices: Iterable[str], state: str) -> None:
 class LxcDriver(driver.LibvirtDriver):
     """Nova's libvirt driver on a node of type lxc.
 
-    Nova makes a config drive as a disk, which libvirt gives to no container. Here it is a directory
-    that the container mounts.
+    Nova makes a config drive as a disk image, which libvirt does not attach to containers. Here it
+    is a directory that the container mounts.
     """
 
     def _create_configdrive(
-        self, context: Any, instance: Any, injection_info: Any, *arguments: Any, **named: Any
+        self,
+        context: RequestContext,
+        instance: Instance,
+        injection_info: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
-        """Write the config drive, if the instance wants one; Nova calls it before the start."""
+        """Write the config drive if the instance needs one; called before the container starts."""
         instance.device_metadata = self._build_device_metadata(context, instance)
         if configdrive.required_by(instance):
             config_drive.write(
-                _directory(instance) / "config-drive",
+                _instance_directory(instance) / "config-drive",
                 instance,
                 injection_info.files,
                 injection_info.admin_pass,
                 injection_info.network_info,
             )
 
-    def _get_guest_config(self, instance: Any, *arguments: Any, **named: Any) -> Any:
-        guest = super()._get_guest_config(instance, *arguments, **named)
+    def _get_guest_config(self, instance: Instance, *args: Any, **kwargs: Any) -> Any:
+        guest = super()._get_guest_config(instance, *args, **kwargs)
         if configdrive.required_by(instance):
-            guest.add_device(ConfigDrive(_directory(instance) / "config-drive"))
+            guest.add_device(ConfigDriveFilesystem(_instance_directory(instance) / "config-drive"))
         return guest
 
     def _create_guest_with_network(
         self,
-        context: Any,
+        context: RequestContext,
         xml: str,
-        instance: Any,
-        network_info: Any,
-        *arguments: Any,
+        instance: Instance,
+        network_info: NetworkInfo,
+        *args: Any,
         power_on: bool = True,
         vifs_already_plugged: bool = False,
-        **named: Any,
+        **kwargs: Any,
     ) -> Any:
-        """Start the container, and wait until Neutron has connected it, as for virtual machines.
+        """Start the container and wait until Neutron has connected it, as for virtual machines.
 
-        Nova starts those paused, which a container cannot be. Here the interfaces have no carrier
-        until then: a DHCP request that is lost would cost the boot another three seconds.
+        Nova starts virtual machines paused, which containers cannot be. Here the interfaces have no
+        carrier until Neutron is ready: a lost DHCP request would delay the boot by three seconds.
         """
-        new = power_on and not vifs_already_plugged
-        events = vif_events.expected(network_info) if new else []
+        is_new = power_on and not vifs_already_plugged
+        events = vif_events.plugged_events(network_info) if is_new else []
         ports = {port for _, port in events}
         devices = [
             self.vif_driver.get_vif_devname(vif) for vif in network_info if vif["id"] in ports
         ]
-        with vif_events.awaited(self.virtapi, instance, events):
+        with vif_events.wait_after(self.virtapi, instance, events):
             guest = super()._create_guest_with_network(
                 context,
                 xml,
                 instance,
                 network_info,
-                *arguments,
+                *args,
                 power_on=power_on,
                 vifs_already_plugged=vifs_already_plugged,
-                **named,
+                **kwargs,
             )
-            set_links(devices, "down")
-        set_links(devices, "up")
+            set_link_state(devices, "down")
+        set_link_state(devices, "up")
         return guest
 
-    def _destroy(self, instance: Any) -> None:
-        """Stop the domain, and what libvirt does not know any more to be of it."""
+    def _destroy(self, instance: Instance) -> None:
+        """Stop the domain, and processes of it that libvirt has lost track of."""
         super()._destroy(instance)
         orphans.kill(instance.uuid)
 
-    def delete_instance_files(self, instance: Any) -> Any:
-        """Remove the instance's directory, also of a container that Nova has not taken down whole.
+    def delete_instance_files(self, instance: Instance) -> Any:
+        """Remove the instance's directory, after unmounting and detaching what Nova left.
 
-        A container whose start libvirt did not survive is still mounted: Nova asks libvirt whether
-        it runs before it unmounts it. A disk that was unmounted when nova-compute was stopped is
-        still attached to its loop device, which would outlive the file.
+        If libvirtd died during a start, the container's root is still mounted, because Nova asks
+        libvirt for the container's state before it unmounts it. If nova-compute was stopped just
+        after it unmounted a disk, the disk is still attached to its loop device, which would
+        outlive the file.
         """
-        directory = _directory(instance)
+        directory = _instance_directory(instance)
         if (directory / "rootfs").is_mount():
             disk_api.teardown_container(container_dir=str(directory / "rootfs"))
-        for device in attached(directory / "disk"):
+        for device in loop_devices(directory / "disk"):
             fs.loopremove(device)
         return super().delete_instance_files(instance)
 
 
-def _directory(instance: Any) -> Path:
+def _instance_directory(instance: Instance) -> Path:
     return Path(libvirt_utils.get_instance_path(instance))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers that libvirt forgot.
+"""Containers that libvirt has lost track of.
 
-When libvirtd dies while it destroys an lxc domain, the container's controller is dead but its init
-may still run. The next libvirtd takes the domain for shut off, and nobody stops the guest.
+If libvirtd dies while it destroys an lxc domain, the container's controller may be dead while its
+init still runs. The next libvirtd takes the domain as shut off, and nothing stops the guest.
 """
 
 import logging
@@ -15,14 +15,14 @@ from pathlib import Path
 LOG = logging.getLogger(__name__)
 
 PROC = Path("/proc")
-SECONDS = 10.0
-"""How long a killed container may take to go."""
+KILL_TIMEOUT_SECONDS = 10.0
+"""How long a killed process may take to end."""
 
 
 def kill(uuid: str) -> None:
-    """Kill what still runs of the container ``uuid``, and wait until it is gone.
+    """Kill the remaining processes of the container ``uuid``, and wait until they have ended.
 
-    With its init the kernel kills all of its PID namespace.
+    Killing its init is enough: the kernel then kills its whole PID namespace.
     """
     for pid in processes(uuid):
         try:
@@ -30,12 +30,12 @@ def kill(uuid: str) -> None:
         except ProcessLookupError:
             continue
         try:
-            # The number may belong to another process by now.
+            # The PID may have been reused before it was opened.
             if not _belongs(pid, uuid):
                 continue
-            LOG.warning("libvirt does not know the container %s any more: killing it", uuid)
+            LOG.warning("Killing the container %s, which libvirt no longer knows", uuid)
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-            select.select([handle], [], [], SECONDS)
+            select.select([handle], [], [], KILL_TIMEOUT_SECONDS)
         except ProcessLookupError:
             pass
         finally:
@@ -43,12 +43,12 @@ def kill(uuid: str) -> None:
 
 
 def processes(uuid: str) -> Iterator[int]:
-    """Return the init of the container ``uuid``, and who has its environment from it."""
+    """Return the PIDs of the container's init and of processes that inherited its environment."""
     return (int(path.name) for path in PROC.glob("[0-9]*") if _belongs(int(path.name), uuid))
 
 
 def _belongs(pid: int, uuid: str) -> bool:
-    """Tell by the environment that libvirt's lxc driver gives a container's init."""
+    """Tell by the environment, which libvirt's lxc driver sets for a container's init."""
     try:
         variables = Path(PROC, str(pid), "environ").read_bytes().split(b"\0")
     except (OSError, ValueError):

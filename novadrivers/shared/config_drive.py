@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The config drive of a container: Nova's files, as a directory that it mounts."""
+"""Config drives of containers: a directory that the container mounts, with the usual files."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nova.api.metadata import base
 from nova.virt import configdrive
 
+from novadrivers.shared.nova_types import Instance, NetworkInfo
+
+InjectedFiles = Sequence[tuple[str, bytes]]
+"""Path and content of the files that the user injects into an instance."""
+
 
 def write(
-    directory: Path, instance: Any, files: Any, password: str | None, network_info: Any
+    directory: Path,
+    instance: Instance,
+    files: InjectedFiles,
+    password: str | None,
+    network_info: NetworkInfo | None,
 ) -> None:
     """Write metadata, network data, user data and injected files of ``instance`` to ``directory``.
 
-    Only root and nova-compute's user can read it, outside as inside the instance: it holds
-    ``password`` and the user data.
+    An earlier ``directory`` is replaced. Its mode is 0700, on the node and in the container,
+    because it holds ``password`` (the instance's admin password) and the user data.
     """
     extra = {"admin_pass": password} if password else {}
     metadata = base.InstanceMetadata(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several nova-compute processes on a node with one layer 2 agent.
+"""Several nova-compute processes that share the one layer 2 agent of their node.
 
-Neutron binds a port to the agent whose host is the port's ``binding:host_id``, which Nova fills
-with the ``host`` of nova-compute. Several nova-compute processes on a node have a host each, but
-the node has one agent. ``ComputeDriver.network_binding_host_id`` is Nova's hook to name that one;
-two more places of Nova would bind the ports back.
+Neutron binds a port to the agent on the port's ``binding:host_id``, which Nova sets to the ``host``
+of nova-compute. Each nova-compute on a node has a ``host`` of its own, but the node has one agent.
+Nova lets a driver name the agent's host (``ComputeDriver.network_binding_host_id``). Two other
+places in Nova would bind the ports to nova-compute's own host again; both are handled here.
 """
 
 import functools
@@ -14,6 +14,8 @@ from typing import Any
 import nova.conf
 from nova.network import neutron
 from oslo_config import cfg
+
+from novadrivers.shared.nova_types import Instance, RequestContext
 
 OPTIONS = [
     cfg.StrOpt(
@@ -26,41 +28,57 @@ CONF = nova.conf.CONF
 CONF.register_opts(OPTIONS, group="sharedagent")
 
 
-class SharedAgent:
-    """Part of a Nova driver, before its ComputeDriver: ports are bound to the node's agent."""
+class SharedAgentMixin:
+    """Makes a Nova driver bind ports to ``[sharedagent] agent_host``; listed before its base."""
 
-    def network_binding_host_id(self, context: Any, instance: Any) -> str | None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Create the driver; raises RuntimeError if Nova would bind its ports to the wrong host."""
+        if CONF.sharedagent.agent_host and not is_installed():
+            raise RuntimeError(
+                "[sharedagent] agent_host needs novadrivers.patches.install(): start nova-compute "
+                "with altostratus-nova-compute or python3 -m novadrivers.compute"
+            )
+        super().__init__(*args, **kwargs)
+
+    def network_binding_host_id(self, context: RequestContext, instance: Instance) -> str | None:
         """Return the host that the ports of ``instance`` are bound to."""
         host: str | None = CONF.sharedagent.agent_host or instance.host
         return host
 
     def manages_network_binding_host_id(self) -> bool:
-        """Return whether nova-compute must leave the bindings alone.
+        """Return whether the driver decides to which host ports are bound.
 
-        It would find them bound to a host other than its own and, once a minute, bind them to
-        itself (ComputeManager._require_nw_info_update), where no agent is: the port would fail.
+        Otherwise nova-compute would find them bound to a host other than its own and, once a
+        minute, bind them to itself (ComputeManager._require_nw_info_update). No agent has that
+        host: the binding would fail.
         """
         return bool(CONF.sharedagent.agent_host)
 
 
-def bound_to_agent(setup: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the method ``setup`` of Neutron's API with this process's host replaced.
+def bind_to_agent_host(setup: Callable[..., Any]) -> Callable[..., Any]:
+    """Return nova.network.neutron.API.setup_instance_network_on_host, binding to the agent's host.
 
-    nova-compute calls setup_instance_network_on_host with its own host where it takes over an
-    instance from another: a second try of a failed build, unshelving, evacuation.
+    nova-compute calls it with its own host when it takes over an instance from another one: the
+    second attempt of a failed build, unshelving, evacuation.
     """
 
     @functools.wraps(setup)
     def setup_with_agent(
-        self: Any, context: Any, instance: Any, host: str, *arguments: Any, **named: Any
+        self: Any,
+        context: RequestContext,
+        instance: Instance,
+        host: str,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
         if host == CONF.host and CONF.sharedagent.agent_host:
             host = CONF.sharedagent.agent_host
-        return setup(self, context, instance, host, *arguments, **named)
+        return setup(self, context, instance, host, *args, **kwargs)
 
+    setup_with_agent.binds_to_agent_host = True  # type: ignore[attr-defined]
     return setup_with_agent
 
 
-neutron.API.setup_instance_network_on_host = bound_to_agent(
-    neutron.API.setup_instance_network_on_host
-)
+def is_installed() -> bool:
+    """Tell whether :func:`bind_to_agent_host` is installed in Nova."""
+    return hasattr(neutron.API.setup_instance_network_on_host, "binds_to_agent_host")

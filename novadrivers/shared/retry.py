@@ -1,45 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cleaning up, and what Nova does with it, waits for a daemon that is just being restarted.
+"""Retry while a daemon (libvirtd, dockerd, Ironic) is restarted.
 
-Nova asks the driver once to remove what a failed build left (ComputeManager._shutdown_instance).
-Where the build failed because the hypervisor's daemon died, that fails too; then Nova takes the
-host from the server, and its delete is one of the database alone: directory and port stay for ever.
+Nova calls the driver once to remove what a failed build left (ComputeManager._shutdown_instance).
+If the build failed because the hypervisor's daemon died, that call fails too. Nova then clears the
+server's host, so that a later delete removes only the database row, and the instance's directory
+and ports are leaked.
 """
 
 import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 LOG = logging.getLogger(__name__)
 
-SECONDS = 60.0
-"""How long a daemon may be away: systemd restarts it in a few."""
-PAUSE = 2.0
+TIMEOUT_SECONDS = 60.0
+"""How long a daemon may be away; systemd restarts it within a few seconds."""
+INTERVAL_SECONDS = 2.0
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def patient(*away: type[Exception]) -> Callable[[Method], Method]:
-    """Return a decorator: the method is called again while it raises one of ``away``.
+def retry_on(*errors: type[Exception]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that calls a function again while it raises one of ``errors``.
 
-    After ``SECONDS`` it raises what the method raised.
+    After ``TIMEOUT_SECONDS`` the error is raised.
     """
 
-    def decorate(method: Method) -> Method:
-        @functools.wraps(method)
-        def call(*arguments: Any, **named: Any) -> Any:
-            deadline = time.monotonic() + SECONDS
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            deadline = time.monotonic() + TIMEOUT_SECONDS
             while True:
                 try:
-                    return method(*arguments, **named)
-                except away as error:
+                    return function(*args, **kwargs)
+                except errors as error:
                     if time.monotonic() > deadline:
                         raise
-                    LOG.warning("Trying again: %s", error)
-                    time.sleep(PAUSE)
+                    LOG.warning("Retrying: %s", error)
+                    time.sleep(INTERVAL_SECONDS)
 
-        return call  # type: ignore[return-value]
+        return call
 
     return decorate

@@ -1,43 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for Neutron: a port carries nothing until the node's layer 2 agent has connected it.
+"""Wait for Neutron: a port works only when the node's layer 2 agent has connected it.
 
-``[DEFAULT] vif_plugging_timeout`` and ``vif_plugging_is_fatal`` mean what they mean for Nova's own
-drivers, LibvirtDriver._create_guest_with_network.
+``[DEFAULT] vif_plugging_timeout`` and ``vif_plugging_is_fatal`` mean the same as for Nova's libvirt
+driver (LibvirtDriver._create_guest_with_network).
 """
 
 import contextlib
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import nova.conf
 from nova import exception
 from oslo_log import log as logging
 
+from novadrivers.shared.nova_types import Event, Instance, NetworkInfo, VirtAPI
+
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
-def expected(vifs: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return Neutron's events that say that ports work; those that work already send none.
+def plugged_events(network_info: NetworkInfo) -> list[Event]:
+    """Return the events that Neutron will send for ``network_info``; for active ports it does not.
 
-    The rule is that of Nova's libvirt driver (LibvirtDriver._get_neutron_events).
+    The rule is that of LibvirtDriver._get_neutron_events.
     """
     if not CONF.vif_plugging_timeout:
         return []
-    return [("network-vif-plugged", vif["id"]) for vif in vifs if vif.get("active", True) is False]
+    return [
+        ("network-vif-plugged", vif["id"])
+        for vif in network_info
+        if vif.get("active", True) is False
+    ]
 
 
 @contextlib.contextmanager
-def awaited(virtapi: Any, instance: Any, events: list[tuple[str, str]]) -> Iterator[None]:
-    """After the body, which plugs ports, wait for ``events``; see :func:`expected`.
+def wait_after(virtapi: VirtAPI, instance: Instance, events: Sequence[Event]) -> Iterator[None]:
+    """Run the body, which plugs ports, then wait for ``events``; see :func:`plugged_events`.
 
-    Raises VirtualInterfaceCreateException where Neutron failed, or said nothing in time, and that
-    is fatal.
+    Raises VirtualInterfaceCreateException if ``vif_plugging_is_fatal`` and Neutron reports a
+    failure, or nothing within ``vif_plugging_timeout``.
     """
     timeout = CONF.vif_plugging_timeout
     try:
-        # The third argument is called deadline until 2025.2, timeout since then.
         with virtapi.wait_for_instance_event(instance, events, timeout, _failed):
             yield
     except _timeouts() as error:
@@ -46,15 +50,15 @@ def awaited(virtapi: Any, instance: Any, events: list[tuple[str, str]]) -> Itera
             raise exception.VirtualInterfaceCreateException() from error
 
 
-def _failed(event_name: str, instance: Any) -> None:
+def _failed(event_name: str, instance: Instance) -> None:
     if CONF.vif_plugging_is_fatal:
         raise exception.VirtualInterfaceCreateException()
 
 
 def _timeouts() -> tuple[type[BaseException], ...]:
-    """Return what ``wait_for_instance_event`` raises when Neutron's event does not come.
+    """Return what ``wait_for_instance_event`` raises after its timeout.
 
-    eventlet's Timeout, which is no Exception, until 2025.2; since then Nova's own
+    Until 2025.2 that is eventlet's Timeout, which is not an Exception; since then Nova's own
     InstanceEventTimeout.
     """
     own: type[BaseException] | None = getattr(exception, "InstanceEventTimeout", None)

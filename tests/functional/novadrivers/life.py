@@ -7,15 +7,15 @@ os-vif (3.x for Linux bridges) and the docker SDK:
     PYTHONPATH=. unshare -n python3 tests/functional/novadrivers/life.py
         --url unix:///run/docker.sock --archive IMAGE.tar --work DIRECTORY [--ovs CONNECTION]
 
-Where that Python lives in a root directory of its own, enter it with pivot_root: under chroot alone
-`docker exec` sees the machine's /proc.
+If that Python is in a root directory of its own, enter it with pivot_root: under chroot alone,
+`docker exec` uses the machine's /proc.
 
-The archive's image must have systemd, with ShowStatus=no as element target-container has it (under
-podman nobody reads the console), and iproute2. What a cloud would give is made here: the
-instance, Glance's file, Neutron's port on a Linux bridge (with --ovs on br-test, an Open vSwitch
-bridge of that namespace, 10.252.9.1/24) and its event. Everything else is real. Every step is
-checked; the exit code is 1 at the first that fails. With --helper it need not be root: the
-privileged helper is started through it.
+The archive's image must have iproute2, and systemd with ShowStatus=no as in the element
+target-container (with podman, nothing reads the console). What a cloud would provide is made here:
+the instance, Glance's file, Neutron's port on a Linux bridge (with --ovs: on br-test, an Open
+vSwitch bridge in that namespace with the address 10.252.9.1/24) and its event. Everything else is
+real. Every step is checked; the exit code is 1 if one fails. With --helper, a command that runs the
+privileged helper as root, it need not be started by root.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from novadrivers.docker import engine
 from novadrivers.docker.images import names as image_names
 
 
-def refusals(cloud):
+def unsupported(cloud):
     def refused(error, text, **changes):
         try:
             cloud.spawn(**changes)
@@ -64,7 +64,7 @@ def refusals(cloud):
     refused(exception.InvalidInput, "not a number")
     del flavor.extra_specs["quota:cpu_quota"]
     if not engine.describe(cloud.driver._api).podman:
-        # It knows no least.
+        # podman has no minimum.
         memory, flavor.memory_mb = flavor.memory_mb, 4
         refused(exception.InvalidInput, "inimum memory limit")
         flavor.memory_mb = memory
@@ -76,7 +76,7 @@ def refusals(cloud):
 
 
 def interruptions(cloud):
-    """Kill nova-compute in the middle of a boot; what is there then is deleted by the next one."""
+    """Kill nova-compute in the middle of a boot; the next one deletes what is left."""
 
     class Killed(BaseException):
         pass
@@ -96,7 +96,7 @@ def interruptions(cloud):
             contextlib.suppress(Killed),
         ):
             cloud.spawn()
-            raise AssertionError(f"never came to {point}")
+            raise AssertionError(f"never reached {point}")
         assert cloud.driver.list_instance_uuids() == [cloud.instance.uuid], point
         cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
         nothing_left(cloud)
@@ -104,7 +104,7 @@ def interruptions(cloud):
 
 
 def half_deleted(cloud):
-    """Killed between containers and files: Nova's periodic task removes the rest."""
+    """nova-compute is killed after removing the containers; a periodic task removes the files."""
     cloud.spawn()
     with mock.patch("novadrivers.docker.files.remove"):
         cloud.driver.destroy(cloud.context, cloud.instance, cloud.network)
@@ -115,7 +115,7 @@ def half_deleted(cloud):
 
 
 def broken_ports(cloud):
-    """A port that cannot be plugged leaves no device, and is what Nova can bear at its start."""
+    """A port that cannot be plugged leaves no device, and nova-compute starts in spite of it."""
     extra = cloud.make_vif(22)
     for point in ("os_vif.plug", "novadrivers.docker.links.configure"):
         with mock.patch(point, side_effect=OSError("no such bridge")):
@@ -131,7 +131,7 @@ def broken_ports(cloud):
 
 
 def nothing_left(cloud):
-    # Besides the cache.
+    # Except in the cache.
     images = cloud.driver._api.images()
     names = [name for image in images for name in image["RepoTags"] or ["<none>"]]
     assert all("nova-glance/" in name for name in names), names
@@ -157,7 +157,7 @@ def boot(cloud):
         assert limits["Memory"] == cloud.instance.flavor.memory_mb * 2**20, limits["Memory"]
         assert limits["CpuShares"] == 512
     else:
-        step("this kernel's control groups have no limits here: not looked at")
+        step("this kernel's control groups have no limits here: not checked")
     assert not limits["Privileged"]
     assert cloud.driver.list_instance_uuids() == [cloud.instance.uuid]
     console = cloud.driver.get_console_output(cloud.context, cloud.instance)
@@ -247,7 +247,7 @@ def daemon(cloud):
     found = mock.patch("nova.objects.Instance.get_by_uuid", return_value=cloud.instance)
     with found:
         cloud.healthy("after the restart of the daemon")
-        # A moment more than the daemon's end takes: nothing of it may come late.
+        # Longer than the daemon takes to end: no late event may do harm.
         time.sleep(8)
     cloud.healthy("after the restart of the daemon, later")
     assert (cloud.boot_number() == before) == bool(live), "live restore keeps the processes"
@@ -327,14 +327,14 @@ def main():
             "nova.virt.images.fetch": cloud.fetch,
             "nova.api.metadata.base._format_instance_mapping": lambda instance: {},
             "nova.network.security_group_api.get_instance_security_groups": lambda *args: [],
-            # No build was interrupted.
+            # There are no interrupted builds.
             "nova.objects.InstanceList.get_by_host": lambda *args: [],
         }.items():
             stack.enter_context(mock.patch(target, side_effect=replacement))
         cloud.driver.init_host(CONF.host)
         resources(cloud)
         try:
-            refusals(cloud)
+            unsupported(cloud)
             interruptions(cloud)
             half_deleted(cloud)
             cloud.virtapi.awaited.clear()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cloud gives to a driver, made without one: instance, image, ports, configuration."""
+"""What a cloud provides to a driver, made without one: instance, image, ports, configuration."""
 
 import contextlib
 import shutil
@@ -24,7 +24,7 @@ from nova.network import model, neutron
 from nova.virt import driver as nova_driver
 from oslo_utils import timeutils
 
-from novadrivers import compute
+from novadrivers import patches
 
 CONF = nova.conf.CONF
 GATEWAY = "10.252.9.1"
@@ -32,7 +32,7 @@ STARTED = time.monotonic()
 
 
 class VirtAPI:
-    """What nova-compute's manager is to a driver; Neutron's events are there at once."""
+    """Nova's VirtAPI for a driver; Neutron's events arrive at once."""
 
     def __init__(self):
         self.awaited = []
@@ -213,7 +213,7 @@ class Cloud:
             network_info=self.network,
         )
 
-    # What the instance says of itself
+    # State of the instance, seen from inside and outside
 
     def inside(self, *command):
         api, name = self.driver._api, f"nova-{self.instance.uuid}"
@@ -233,7 +233,7 @@ class Cloud:
         return self.driver._containers.state(self.instance.uuid).pid
 
     def reachable(self):
-        """Nothing listens on that port: a refusal is the kernel of the instance's answer."""
+        """Nothing listens on that port: the instance's kernel answers with a refused connection."""
         try:
             socket.create_connection(("10.252.9.20", 9), timeout=2).close()
         except ConnectionRefusedError:
@@ -272,7 +272,7 @@ def configure(arguments):
     objects.register_all()
     sys.argv = ["nova-compute", "--config-file", str(path)]
     config.parse_args(sys.argv)
-    compute.extend_nova()
+    patches.install()
     os_vif.initialize()
 
 

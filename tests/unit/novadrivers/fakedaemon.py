@@ -18,11 +18,11 @@ import docker
 from docker import errors
 
 NEVER = "0001-01-01T00:00:00Z"
-"""When a container ended that never did."""
+"""End time of a container that has never ended."""
 
 
 class Response:
-    """What docker.errors.APIError wants of requests' response."""
+    """The part of requests' response that docker.errors.APIError uses."""
 
     def __init__(self, status: int) -> None:
         self.status_code = status
@@ -51,7 +51,7 @@ def write_archive(
     system: str = "linux",
     mode: str = "w",
 ) -> str:
-    """Write a docker archive with a layer of no meaning and return its image's id."""
+    """Write a docker archive with an arbitrary layer and return its image's id."""
     config = json.dumps({"architecture": architecture, "os": system, "path": path.name}).encode()
     entry = {"Config": "c.json", "RepoTags": list(tags) or None, "Layers": ["layer.tar"]}
     files = {
@@ -158,7 +158,7 @@ class FakeDaemon:
         self.exit(name, 130)
 
     def exit(self, name: str, code: int, ago: float = 0) -> None:
-        """Have a container's process end with ``code``, ``ago`` seconds ago."""
+        """Let a container's process end with ``code``, ``ago`` seconds ago."""
         ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
         state = {"Running": False, "ExitCode": code, "Pid": 0, "FinishedAt": ended.isoformat()}
         self.made[name]["State"].update(state)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As much of Nova and os-vif as the modules import that know them and are tested without."""
+"""Fakes of Nova and os-vif for tests of the modules that import them, which run without Nova."""
 
 import importlib.util
 import sys
@@ -12,7 +12,7 @@ import novadrivers
 
 
 class NovaException(Exception):
-    """A text, or what one is made of, as nova.exception.NovaException."""
+    """nova.exception.NovaException: a message, or the parts of one."""
 
     def __init__(self, message: str | None = None, **parts: Any) -> None:
         super().__init__(message or " ".join(map(str, parts.values())))
@@ -26,6 +26,7 @@ EXCEPTIONS = (
     "FlavorDiskSmallerThanImage",
     "HypervisorUnavailable",
     "InstanceNotFound",
+    "InternalError",
     "InvalidInput",
     "VirtualInterfaceCreateException",
     "VirtualInterfacePlugException",
@@ -37,7 +38,10 @@ EXCEPTION = {
 
 
 def load(monkeypatch: Any, name: str, contents: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return ``novadrivers.<name>`` with modules that have ``contents``, by name."""
+    """Return ``novadrivers.<name>``, importing modules with ``contents`` (attributes by module).
+
+    Modules of novadrivers that it imports first are forgotten again: they have the fakes.
+    """
     all_contents: dict[str, Mapping[str, Any]] = {
         "nova": {},
         "nova.exception": EXCEPTION,
@@ -55,5 +59,13 @@ def load(monkeypatch: Any, name: str, contents: Mapping[str, Mapping[str, Any]])
     path = Path(novadrivers.__file__).parent / f"{name.replace('.', '/')}.py"
     spec: Any = importlib.util.spec_from_file_location(f"loaded.{name}", path)
     loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    before = set(sys.modules)
+    try:
+        spec.loader.exec_module(loaded)
+    finally:
+        for each in sorted(set(sys.modules) - before, reverse=True):
+            parent, _, leaf = each.rpartition(".")
+            if parent.split(".")[0] == "novadrivers":
+                del sys.modules[each]
+                delattr(sys.modules[parent], leaf)
     return loaded

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What novadrivers uses of Nova, recorded from Nova releases, so that tests need none installed.
+"""Record what novadrivers uses of Nova's releases, so that tests run without Nova.
 
     pip download --no-deps nova==34.0.0
     surface.py nova-34.0.0-py3-none-any.whl…    writes releases/34.0.0.json beside this file
 
-A record holds the parameters of every ComputeDriver method and of the others that novadrivers
-changes, and the names that exist of those that it uses. All is read from source, never imported.
+A record has the parameters of all methods of ComputeDriver and of other methods that novadrivers
+changes, and the names that it uses, as far as they exist. Nova is read as source, not imported.
 """
 
 import ast

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives that are none, and those that would take the node's memory."""
+"""Files that are not archives, and archives that would exhaust the node's memory."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 def files(manifest: Any = None, configuration: bytes = b"{}", **image: Any) -> dict[str, bytes]:
-    """What an archive holds: ``image`` is changed in an image that is right."""
+    """Return an archive's files; ``image`` overrides fields of a valid image."""
     described = [{**IMAGE, **image}] if manifest is None else manifest
     text = described if isinstance(described, bytes) else json.dumps(described).encode()
     return {"c.json": configuration, "manifest.json": text}
@@ -45,8 +45,11 @@ def files(manifest: Any = None, configuration: bytes = b"{}", **image: Any) -> d
         (files(configuration=b"[]"), "configuration is no object"),
         (files(configuration=DEEP), "c.json is too deep"),
         (files(configuration=b'{"architecture": 5}'), "architecture or os is no text"),
-        (files(configuration=b" " * archive.MOST + b"{}"), "c.json has 4194306 bytes"),
-        (files(configuration=b" " * (archive.MOST - 1000)), "are no layers"),
+        (
+            files(configuration=b" " * archive.MAX_METADATA_BYTES + b"{}"),
+            "c.json has 4194306 bytes",
+        ),
+        (files(configuration=b" " * (archive.MAX_METADATA_BYTES - 1000)), "are no layers"),
     ],
 )
 def test_what_is_no_docker_archive(tmp_path: Path, content: Any, reason: str) -> None:
@@ -89,14 +92,14 @@ def test_archive_that_is_cut_off(tmp_path: Path) -> None:
 
 
 def bomb(kind: bytes, size: int) -> bytes:
-    """A header of tar that is followed by ``size`` bytes, of which few are there."""
+    """A tar header that announces ``size`` bytes, most of which are missing."""
     entry = tarfile.TarInfo("manifest.json")
     entry.type, entry.size = kind, size
     return entry.tobuf(tarfile.GNU_FORMAT) + bytes(2**20)
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
-@pytest.mark.parametrize("size", [archive.MOST + 1, 2**33, 2**70])
+@pytest.mark.parametrize("size", [archive.MAX_METADATA_BYTES + 1, 2**33, 2**70])
 def test_header_that_claims_memory(tmp_path: Path, kind: bytes, size: int) -> None:
     with gzip.open(tmp_path / "file", "wb") as file:
         file.write(bomb(kind, size))
@@ -127,7 +130,7 @@ def test_long_names_and_both_manifests_are_handed_on_right(tmp_path: Path, form:
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-    data = b"".join(archive.read(tmp_path / "file").named("new/name:1"))
+    data = b"".join(archive.read(tmp_path / "file").renamed("new/name:1"))
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         found = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
     manifest = json.loads(found.pop("manifest.json"))
@@ -139,5 +142,5 @@ def test_what_changed_since_it_was_read_is_said(tmp_path: Path) -> None:
     write_tar(tmp_path / "file", {**files(), "layer.tar": bytes(10_000)})
     content = archive.read(tmp_path / "file")
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UnusableImage, match="cut off"):
-        list(content.named("new"))
+    with pytest.raises(UnusableImage, match="truncated"):
+        list(content.renamed("new"))

@@ -12,7 +12,7 @@ from novadrivers.docker.events import Change, Watcher
 
 
 class Node:
-    """A running instance u1, and what the watcher said of it."""
+    """A running instance u1, and what the watcher reported of it."""
 
     def __init__(self) -> None:
         self.daemon = FakeDaemon()
@@ -40,7 +40,7 @@ def node() -> Node:
 
 @pytest.fixture
 def later(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the watcher wants to look at later."""
+    """What the watcher scheduled for later."""
     wanted: list[Any] = []
     monkeypatch.setattr(node.watcher, "_later", lambda *arguments: wanted.append(arguments))
     return wanted
@@ -75,7 +75,7 @@ def test_end_of_init_is_looked_at_when_all_is_settled(node: Node, later: list[An
 
 def test_reboot_inside_starts_again(node: Node) -> None:
     node.daemon.exit("nova-u1", 129)
-    node.watcher.settle("u1", 20)
+    node.watcher.reconcile("u1", 20)
     assert node.daemon.calls == [("start", "nova-u1")]
     assert not node.reported
 
@@ -83,20 +83,20 @@ def test_reboot_inside_starts_again(node: Node) -> None:
 @pytest.mark.parametrize("code", [0, 130, 137, 255])
 def test_every_other_end_is_a_stop(node: Node, code: int) -> None:
     node.daemon.exit("nova-u1", code)
-    node.watcher.settle("u1", 20)
+    node.watcher.reconcile("u1", 20)
     assert node.reported == [("u1", Change.STOPPED)]
     assert not node.daemon.calls
 
 
 def test_late_event_of_a_running_instance_is_nothing(node: Node) -> None:
-    node.watcher.settle("u1", 20)
+    node.watcher.reconcile("u1", 20)
     assert not node.reported
     assert not node.daemon.calls
 
 
 def test_deleted_instance_is_nothing(node: Node) -> None:
     del node.daemon.made["nova-u1"]
-    node.watcher.settle("u1")
+    node.watcher.reconcile("u1")
     assert not node.reported
 
 
@@ -104,11 +104,11 @@ def test_deleted_instance_is_nothing(node: Node) -> None:
 def test_daemon_that_shuts_down_is_given_its_time(node: Node, later: list[Any], code: int) -> None:
     node.daemon.exit("nova-u1-net", 137)
     node.daemon.exit("nova-u1", code)
-    node.watcher.settle("u1", 20)
+    node.watcher.reconcile("u1", 20)
     assert later == [(20, "u1", 0)]
     assert not node.reported
     assert not node.recovered
-    node.watcher.settle("u1")
+    node.watcher.reconcile("u1")
     assert node.recovered == ["u1"]
 
 
@@ -143,13 +143,13 @@ def test_a_reboot_is_known_until_it_must_be_over(
     node.daemon.exit("nova-u1", code, ago)
     if not sandbox:
         node.daemon.exit("nova-u1-net", 137)
-    assert node.watcher.reboots("u1", node.instances.state("u1")) is reboots
+    assert node.watcher.is_rebooting("u1", node.instances.state("u1")) is reboots
 
 
 def test_what_was_started_again_no_longer_reboots(node: Node) -> None:
     node.daemon.exit("nova-u1", 129)
-    node.watcher.settle("u1")
-    assert not node.watcher.reboots("u1", node.instances.state("u1"))
+    node.watcher.reconcile("u1")
+    assert not node.watcher.is_rebooting("u1", node.instances.state("u1"))
 
 
 def follow(
@@ -213,7 +213,7 @@ def test_stop_before_the_first_events_is_novas(node: Node, monkeypatch: pytest.M
 
 
 def add_second(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let there be u2 after u1, and u1 be one that the daemon cannot tell the state of."""
+    """Add u2 after u1, and let the daemon fail to report the state of u1."""
     for spec in (dataclasses.replace(SPEC, uuid="u0"), dataclasses.replace(SPEC, uuid="u2")):
         node.instances.create(spec, "sha256:i")
         node.instances.start_sandbox(spec.uuid)
@@ -250,20 +250,20 @@ def test_broken_instance_keeps_no_other_from_its_recovery_nor_events_from_being_
     assert len(asked) == 2
     assert node.recovered == ["u0", "u2"]
     assert node.reported == [("u2", Change.PAUSED)]
-    assert later == [(events.LOOK_AGAIN_SECONDS, "u1", 0, events.LOOKS - 1)]
+    assert later == [(events.RETRY_SECONDS, "u1", 0, events.ATTEMPTS - 1)]
 
 
 def test_broken_instance_is_looked_at_again_and_then_given_up(
     node: Node, later: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_second(node, monkeypatch)
-    node.watcher._look("u1")
+    node.watcher._try("u1")
     looks = 1
     while later:
         _, *arguments = later.pop()
-        node.watcher._look(*arguments)
+        node.watcher._try(*arguments)
         looks += 1
-    assert looks == events.LOOKS
+    assert looks == events.ATTEMPTS
 
 
 def test_stopped_watcher_acts_no_more(node: Node) -> None:
@@ -271,6 +271,6 @@ def test_stopped_watcher_acts_no_more(node: Node) -> None:
     node.daemon.exit("nova-u1", 129)
     node.watcher.stop()
     node.watcher._run()
-    node.watcher._look("u1", 0)
+    node.watcher._try("u1", 0)
     assert not node.reported
     assert not node.daemon.calls

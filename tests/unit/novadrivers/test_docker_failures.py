@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which error of docker, of a command or of the driver reaches Nova as which of its own."""
+"""Which of Nova's errors the errors of docker, commands and the driver become."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def test_errors_are_novas_with_their_text(
     failures: Any, error: Exception, name: str, text: str
 ) -> None:
     with pytest.raises(fakenova.NovaException) as caught:
-        failures.translated(fail)(error)
+        failures.translate_errors(fail)(error)
     assert type(caught.value).__name__ == name
     assert text in str(caught.value)
     assert caught.value.__cause__ is error
@@ -52,15 +52,15 @@ def test_errors_are_novas_with_their_text(
 def test_novas_own_errors_stay(failures: Any) -> None:
     own = fakenova.NovaException("no")
     with pytest.raises(fakenova.NovaException) as caught:
-        failures.translated(fail)(own)
+        failures.translate_errors(fail)(own)
     assert caught.value is own
 
 
 @pytest.mark.parametrize("error", [*(row[0] for row in ERRORS), KeyError("id"), ValueError("mtu")])
 def test_ports_of_one_instance_end_no_nova_compute(failures: Any, error: Exception) -> None:
-    """Nova takes the one exception for that instance's fault, the other for the whole node's."""
+    """One exception concerns a single instance for Nova, the other one the whole node."""
     with pytest.raises(fakenova.NovaException) as caught:
-        failures.plugging(failures.translated(fail))(error)
+        failures.translate_plug_errors(failures.translate_errors(fail))(error)
     away = isinstance(error, docker_errors.DockerException | requests.ConnectionError)
     away = away and not isinstance(error, docker_errors.APIError)
     expected = "HypervisorUnavailable" if away else "VirtualInterfacePlugException"

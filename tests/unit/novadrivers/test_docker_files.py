@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of an instance go, or it is said that they do not."""
+"""Files of an instance are removed, or the failure is logged."""
 
 import shutil
 from pathlib import Path

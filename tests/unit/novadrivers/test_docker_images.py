@@ -128,7 +128,7 @@ def test_image_of_unknown_age_gets_its_time(cache: ImageCache, tmp_path: Path) -
 def test_image_that_was_just_given_out_does_not_expire(
     cache: ImageCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its age is read when nobody else may give it out."""
+    """Its age is read under the lock."""
     cache.ensure("g1", fetch())
     os.utime(tmp_path / "cache" / "g1.used", (0, 0))
     lock = lockutils.lock

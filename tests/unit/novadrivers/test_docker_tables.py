@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules of the docker driver that turn data into data."""
+"""Modules of the docker driver without side effects."""
 
 import dataclasses
 import subprocess
@@ -13,7 +13,7 @@ from test_docker_containers import ENGINE
 from novadrivers.docker import cgroups, commands, conf, engine, inventory, limits, ports
 from novadrivers.docker.cgroups import ControlGroups
 from novadrivers.docker.errors import UnusableFlavor
-from novadrivers.docker.refusals import REFUSED, Refusals
+from novadrivers.docker.unsupported import UNSUPPORTED, UnsupportedMixin
 
 V1 = ControlGroups(binds=("/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw",))
 V2 = ControlGroups(binds=("/sys/fs/cgroup:/sys/fs/cgroup:rw",), namespace="host")
@@ -163,7 +163,7 @@ def test_only_the_first_port_has_the_default_route() -> None:
 
 
 def test_agents_name_of_the_device_wins() -> None:
-    assert ports.device({**VIF, "devname": "tapother"}) == "tapother"
+    assert ports.device_name({**VIF, "devname": "tapother"}) == "tapother"
 
 
 def test_name_servers_once_each() -> None:
@@ -202,10 +202,10 @@ def test_first_free_name(used: list[str], free: str) -> None:
     assert commands.free_name(used) == free
 
 
-def test_refusals_say_why() -> None:
-    for name, reason in REFUSED.items():
+def test_unsupported_operations_have_a_reason() -> None:
+    for name, reason in UNSUPPORTED.items():
         with pytest.raises(NotImplementedError) as caught:
-            getattr(Refusals(), name)("any", argument=1)
+            getattr(UnsupportedMixin(), name)("any", argument=1)
         assert str(caught.value) == reason
 
 
@@ -222,29 +222,6 @@ def test_options_have_defaults_and_only_local_sockets() -> None:
 def test_modules_below_the_driver_need_no_nova() -> None:
     modules = "archive cgroups commands conf containers engine errors events files images inventory"
     script = "import sys; sys.modules['nova'] = None\n"
-    for name in [*modules.split(), "limits", "ports", "refusals", "snapshots"]:
+    for name in [*modules.split(), "limits", "ports", "snapshots", "unsupported"]:
         script += f"import novadrivers.docker.{name}\n"
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_novas_packages_are_extended_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from novadrivers import compute
-
-    (tmp_path / "nova" / "virt").mkdir(parents=True)
-    for path in ("nova/__init__.py", "nova/virt/__init__.py"):
-        (tmp_path / path).write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    import nova.virt
-
-    compute.extend_nova()
-    compute.extend_nova()
-    assert list(nova.virt.__path__).count(str(compute.DIRECTORY)) == 1
-    assert {path.stem for path in compute.DIRECTORY.glob("[!_]*.py")} == {
-        "baremetal",
-        "docker",
-        "kvm",
-        "lxc",
-        "sharedfake",
-    }
-    for name in [name for name in sys.modules if name.split(".")[0] == "nova"]:
-        monkeypatch.delitem(sys.modules, name)

@@ -8,7 +8,7 @@ import pytest
 from test_docker_tables import VIF
 
 TAP, MAC = "tap362a8415-94", "fa:16:3e:aa:00:14"
-STEPS = ("create", "os_vif.plug", "enslave", "configure")
+STEPS = ("create", "os_vif.plug", "add_to_bridge", "configure")
 
 
 class Port:
@@ -24,7 +24,7 @@ class Port:
 
 
 class Machine:
-    """What was done to the machine; ``broken`` steps fail."""
+    """Records what is done to the node; ``broken`` steps fail."""
 
     def __init__(self) -> None:
         self.there = False
@@ -47,8 +47,10 @@ def machine() -> Machine:
 
 @pytest.fixture
 def vifs(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Any:
-    links = {name: machine.step(name) for name in ("create", "enslave", "configure", "delete")}
-    links["inside"] = lambda pid: {MAC: "eth0"} if machine.there else {}
+    links = {
+        name: machine.step(name) for name in ("create", "add_to_bridge", "configure", "delete")
+    }
+    links["names_by_mac"] = lambda pid: {MAC: "eth0"} if machine.there else {}
     links["exists"] = lambda device: machine.there
     contents = {
         "novadrivers.docker.links": links,
@@ -100,8 +102,8 @@ def test_running_instance_keeps_its_port(vifs: Any, machine: Machine, broken: st
 def test_reason_of_the_failure_is_the_first_one(
     vifs: Any, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    machine.broken = {"enslave", "os_vif.unplug", "delete"}
-    with pytest.raises(OSError, match="enslave fails"):
+    machine.broken = {"add_to_bridge", "os_vif.unplug", "delete"}
+    with pytest.raises(OSError, match="add_to_bridge fails"):
         vifs.plug("u1", VIF, 42, configure_ips=True)
     assert machine.done[-2:] == ["os_vif.unplug", "delete"]
-    assert caplog.text.count(f"Cannot take back the port on {TAP}") == 2
+    assert caplog.text.count(f"Cannot unplug {TAP}") == 2

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from novadrivers.libvirt.emulation import Capability, offered
+from novadrivers.libvirt.emulation import Capability, with_kvm
 
 QEMU = ("x86_64", "qemu", "hvm")
 OLD = ("i686", "qemu", "hvm")
@@ -21,4 +21,4 @@ KVM = ("x86_64", "kvm", "hvm")
 def test_images_of_type_kvm_find_a_node_that_emulates(
     supported: list[Capability], wanted: list[Capability]
 ) -> None:
-    assert offered(supported) == wanted
+    assert with_kvm(supported) == wanted

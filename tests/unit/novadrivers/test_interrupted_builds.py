@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs of a build that was interrupted is ended."""
+"""The guest of an interrupted build is stopped."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -51,18 +51,20 @@ class Driver:
 @pytest.mark.parametrize(("vm_state", "task_state", "expected"), STATES)
 def test_which_ones(vm_state: str, task_state: str | None, expected: bool) -> None:
     driver = Driver("one")
-    interrupted_builds.end(driver, [instance("one", vm_state, task_state)], driver.power_off)
+    interrupted_builds.stop_guests(
+        driver, [instance("one", vm_state, task_state)], driver.power_off
+    )
     assert driver.off == ["one"] * expected
 
 
 def test_what_was_never_made_is_left_alone() -> None:
     driver = Driver("two")
-    interrupted_builds.end(driver, [instance("one"), instance("two")], driver.power_off)
+    interrupted_builds.stop_guests(driver, [instance("one"), instance("two")], driver.power_off)
     assert driver.off == ["two"]
 
 
 def test_one_that_does_not_stop_keeps_no_other_from_it(caplog: pytest.LogCaptureFixture) -> None:
     driver = Driver("one two", stubborn="one")
-    interrupted_builds.end(driver, [instance("one"), instance("two")], driver.power_off)
+    interrupted_builds.stop_guests(driver, [instance("one"), instance("two")], driver.power_off)
     assert driver.off == ["two"]
-    assert "Cannot end one" in caplog.text
+    assert "Cannot stop one" in caplog.text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A container that libvirt forgot is known by the environment of its init."""
+"""A container that libvirt lost track of is recognized by the environment of its init."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ ONE, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 
 
 def init(identity: str) -> subprocess.Popen[bytes]:
-    """Start what looks like a container's init."""
+    """Start a process that looks like a container's init."""
     environment = {"PATH": "/usr/bin:/bin", "LIBVIRT_LXC_UUID": identity}
     return subprocess.Popen(["sleep", "60"], env=environment)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of metadata, old, new and both, and the nova-compute processes that they describe."""
+"""Metadata in the old layout, the current one or both, and the processes that they describe."""
 
 import os
 import subprocess
@@ -293,7 +293,7 @@ def test_a_node_is_shared_out(
 
 
 def share(process: processes.Process, node: processes.Capacity) -> tuple[int, int] | None:
-    """Return what Nova's tracker leaves of a node, MiB and CPUs; None where nothing is said."""
+    """Return the MiB and CPUs that are not reserved, or None if the settings do not have them."""
     tuning = process.settings.get("tuning")
     if tuning is None:
         return None

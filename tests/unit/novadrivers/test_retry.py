@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A method that is tried again while its daemon is away."""
+"""A method is retried while its daemon is away."""
 
 import pytest
 
@@ -30,28 +30,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_it_works_when_the_daemon_is_back(clock: Clock) -> None:
-    @retry.patient(Away)
+    @retry.retry_on(Away)
     def destroy(name: str) -> str:
         if clock.now < 5:
             raise Away
         return name
 
     assert destroy("one") == "one"
-    assert 5 <= clock.now < 5 + retry.PAUSE
+    assert 5 <= clock.now < 5 + retry.INTERVAL_SECONDS
 
 
 def test_it_gives_up(clock: Clock) -> None:
-    @retry.patient(Away)
+    @retry.retry_on(Away)
     def destroy() -> None:
         raise Away("no daemon")
 
     with pytest.raises(Away, match="no daemon"):
         destroy()
-    assert retry.SECONDS <= clock.now <= retry.SECONDS + 2 * retry.PAUSE
+    assert retry.TIMEOUT_SECONDS <= clock.now <= retry.TIMEOUT_SECONDS + 2 * retry.INTERVAL_SECONDS
 
 
 def test_other_errors_are_raised_at_once(clock: Clock) -> None:
-    @retry.patient(Away)
+    @retry.retry_on(Away)
     def destroy() -> None:
         raise ValueError
 

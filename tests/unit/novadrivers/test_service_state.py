@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a nova-compute tells Nova when it starts and stops."""
+"""What nova-compute reports when it starts and stops."""
 
 from typing import Any
 
@@ -39,8 +39,10 @@ def service(broken: bool = False) -> Any:
             assert self.tg.stopped, "a timer may report once more"
             self.calls.append("stop")
 
-    service_state.announce(Service)
-    return Service()
+    patched: Any = Service
+    patched.start = service_state.report_up_after(Service.start)
+    patched.stop = service_state.report_down_before(Service.stop)
+    return patched()
 
 
 def test_it_is_there_at_once() -> None:
@@ -61,4 +63,4 @@ def test_it_stops_when_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
     one = service(broken=True)
     one.stop()
     assert one.calls == ["", "stop"]
-    assert "could not be told" in caplog.text
+    assert "Cannot report that this nova-compute is down" in caplog.text

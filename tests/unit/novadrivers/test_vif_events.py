@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which ports are waited for, and what becomes of a build whose ports Neutron does not connect."""
+"""Which events are waited for, and what happens if Neutron does not connect the ports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class TimedOut(Exception):
 
 
 class VirtApi:
-    """Nova's side: Neutron connects the ports, fails to, or says nothing in time."""
+    """Nova's VirtAPI: Neutron connects the ports, fails, or sends no event in time."""
 
     def __init__(self, outcome: str) -> None:
         self.outcome = outcome
@@ -57,14 +57,14 @@ def vifevents(
 def test_ports_that_work_are_not_waited_for(vifevents: ModuleType, conf: SimpleNamespace) -> None:
     active = {**VIF, "active": True}
     unknown = {"id": "stale"}
-    assert vifevents.expected([VIF, active, unknown]) == EVENTS
+    assert vifevents.plugged_events([VIF, active, unknown]) == EVENTS
     conf.vif_plugging_timeout = 0
-    assert vifevents.expected([VIF]) == []
+    assert vifevents.plugged_events([VIF]) == []
 
 
 def test_plugged_ports_are_waited_for_as_long_as_nova_says(vifevents: ModuleType) -> None:
     api = VirtApi("plugged")
-    with vifevents.awaited(api, "u1", EVENTS):
+    with vifevents.wait_after(api, "u1", EVENTS):
         pass
     assert api.asked == ("u1", EVENTS, 300)
 
@@ -74,13 +74,13 @@ def test_an_unconnected_port_ends_the_build_where_that_is_fatal(
     vifevents: ModuleType, conf: SimpleNamespace, outcome: str
 ) -> None:
     error = fakenova.EXCEPTION["VirtualInterfaceCreateException"]
-    with pytest.raises(error), vifevents.awaited(VirtApi(outcome), "u1", EVENTS):
+    with pytest.raises(error), vifevents.wait_after(VirtApi(outcome), "u1", EVENTS):
         pass
     conf.vif_plugging_is_fatal = False
-    with vifevents.awaited(VirtApi(outcome), "u1", EVENTS):
+    with vifevents.wait_after(VirtApi(outcome), "u1", EVENTS):
         pass
 
 
 def test_what_the_body_raises_is_its_callers(vifevents: ModuleType) -> None:
-    with pytest.raises(OSError, match="no"), vifevents.awaited(VirtApi("plugged"), "u1", EVENTS):
+    with pytest.raises(OSError, match="no"), vifevents.wait_after(VirtApi("plugged"), "u1", EVENTS):
         raise OSError("no")

@@ -3,9 +3,9 @@
 """nova-fakes.py: several nova-compute processes with the fake driver, forked from one parent.
 
 The parent imports Nova once and does nothing else, so that its children share the memory: each
-takes a third of what a process of its own would. Child i is the host COMPUTE_HOSTNAME-i with the
-state path STATE_PATH/i and its locks in LOCK_PATH/i; one that ends is started again. Environment:
-COMPUTE_HOSTNAME, STATE_PATH, LOCK_PATH, COUNT. SIGTERM ends all of them.
+takes a third of what a separate process would. Child i has the host COMPUTE_HOSTNAME-i, the state
+path STATE_PATH/i and the lock path LOCK_PATH/i. A child that ends is started again. These names and
+COUNT, the number of children, are environment variables. SIGTERM ends all children.
 """
 
 import gc
@@ -15,21 +15,20 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
-# First: it patches the standard library.
+# Before other modules of Nova: it patches the standard library.
 from nova.cmd import compute  # isort: skip
 import eventlet.patcher
-import kombu.transport.pyamqp  # noqa: F401 - what children would import one by one
+import kombu.transport.pyamqp  # noqa: F401 - imported so that children need not import it
 import nova.compute.manager
 import nova.conductor.rpcapi
 import nova.objects
 import oslo_messaging._drivers.impl_rabbit  # noqa: F401
 
-from novadrivers import compute as start
-from novadrivers import fake  # noqa: F401
-from novadrivers.shared import service_state  # noqa: F401
+from novadrivers import fake, patches  # noqa: F401
 
-# The patched ones would make an event loop, which children must not inherit.
+# Not the patched ones: they would create an event loop, which children must not inherit.
 sleep = eventlet.patcher.original("time").sleep
 wait = eventlet.patcher.original("os").wait
 
@@ -38,9 +37,11 @@ SHARED = (
     "/etc/nova/compute/shared.conf",
     "/etc/nova/compute/nova-fake.conf",
 )
-# Seconds between two starts, which take a processor each, and before a start after a failure.
-STAGGER = 1.0
-RESTART = 3.0
+"""Configuration files of all children."""
+STAGGER_SECONDS = 1.0
+"""Time between two starts, each of which keeps one CPU busy."""
+RESTART_SECONDS = 3.0
+"""Time from the end of a child until it is started again."""
 CONFIGURATION = """\
 [DEFAULT]
 host = {host}
@@ -52,8 +53,8 @@ lock_path = {lock}
 """
 
 
-def configuration(number):
-    """Write the configuration of child ``number`` and return its path."""
+def write_configuration(number: int) -> Path:
+    """Write the configuration file of child ``number``, make its directories, return the path."""
     state = Path(os.environ["STATE_PATH"], str(number))
     lock = Path(os.environ["LOCK_PATH"], str(number))
     for directory in (state / "instances", lock):
@@ -64,13 +65,13 @@ def configuration(number):
     return path
 
 
-def run(number):
-    """Be the nova-compute ``number``; never returns."""
+def run(number: int) -> NoReturn:
+    """Run nova-compute ``number`` in this process, and end the process."""
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         random.seed()
-        files = [*SHARED, str(configuration(number))]
+        files = [*SHARED, str(write_configuration(number))]
         sys.argv = ["nova-compute", *(word for file in files for word in ("--config-file", file))]
         compute.main()
         status = 0
@@ -82,8 +83,8 @@ def run(number):
         os._exit(status)
 
 
-def fork(number, last):
-    """Start child ``number``; the last one's word that it works is the unit's. Return the pid."""
+def fork(number: int, last: int) -> int:
+    """Start child ``number`` and return its PID; only child ``last`` notifies systemd."""
     pid = os.fork()
     if pid == 0:
         if number != last:
@@ -92,18 +93,17 @@ def fork(number, last):
     return pid
 
 
-def main():
-    """Start the children and keep them running until SIGTERM."""
-    start.extend_nova()
-    service_state.announce(compute.service.Service)
+def main() -> int:
+    """Start the children and restart those that end, until SIGTERM."""
+    patches.install()
     nova.objects.register_all()
     gc.collect()
     gc.freeze()
     last = int(os.environ["COUNT"]) - 1
-    children = {}
-    stopping = []
+    children: dict[int, int] = {}
+    stopping: list[bool] = []
 
-    def stop(*_):
+    def stop(*_: object) -> None:
         stopping.append(True)
         for pid in children:
             os.kill(pid, signal.SIGTERM)
@@ -112,13 +112,13 @@ def main():
     for number in range(last + 1):
         if not stopping:
             children[fork(number, last)] = number
-            sleep(STAGGER)
+            sleep(STAGGER_SECONDS)
     while children:
         pid, status = wait()
         number = children.pop(pid)
         if not stopping:
             print(f"nova-compute {number} ended: {os.waitstatus_to_exitcode(status)}", flush=True)
-            sleep(RESTART)
+            sleep(RESTART_SECONDS)
             children[fork(number, last)] = number
     return 0
 

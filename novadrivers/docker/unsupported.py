@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a docker instance cannot do, and the words that its user gets.
+"""Operations that docker instances do not support, and the reason that the user gets.
 
-Nova answers a driver's NotImplementedError by putting the instance back as it was; the text is in
-the log, in the events of the server's action, and in the answer of those calls that wait for one.
+When a driver raises NotImplementedError, Nova puts the instance back into its former state. The
+text is in the log, in the events of the server's action, and in the response of synchronous calls.
 """
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 _VOLUME = "docker instances have no volumes"
 _CONSOLE = "docker instances have no graphical or serial console; their console log is available"
@@ -15,7 +15,7 @@ _LIVE = "docker instances cannot be migrated live"
 _SHARE = "docker instances have no shares"
 _RESCUE = "docker instances cannot be rescued; rebuild the instance"
 
-REFUSED = {
+UNSUPPORTED = {
     "attach_volume": _VOLUME,
     "check_can_live_migrate_destination": _LIVE,
     "check_can_live_migrate_source": _LIVE,
@@ -30,29 +30,29 @@ REFUSED = {
     "migrate_disk_and_power_off": _RESIZE,
     "mount_share": _SHARE,
     "pre_live_migration": _LIVE,
-    "quiesce": "docker instances have no agent to make them quiet",
+    "quiesce": "docker instances have no agent that could quiesce their file systems",
     "rescue": _RESCUE,
-    "resume": "docker instances cannot be suspended, so none can be resumed",
+    "resume": "docker instances cannot be suspended or resumed",
     "suspend": "docker instances cannot be suspended; pause or stop the instance",
     "swap_volume": _VOLUME,
-    "trigger_crash_dump": "docker instances share the node's kernel: none of their own can crash",
+    "trigger_crash_dump": "docker instances share the node's kernel and cannot crash it",
     "unrescue": _RESCUE,
 }
-"""Methods of Nova's ComputeDriver, and why the driver refuses them."""
+"""Methods of nova.virt.driver.ComputeDriver, and why they are not supported."""
 
 
-def _refusal(name: str, reason: str) -> Callable[..., NoReturn]:
-    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+def _unsupported(name: str, reason: str) -> Callable[..., NoReturn]:
+    def method(self: object, *args: object, **kwargs: object) -> NoReturn:
         raise NotImplementedError(reason)
 
-    refuse.__name__ = name
-    refuse.__doc__ = f"Refuse: {reason}."
-    return refuse
+    method.__name__ = name
+    method.__doc__ = f"Raise NotImplementedError: {reason}."
+    return method
 
 
-class Refusals:
-    """Base class of a driver that answers each method of :data:`REFUSED` with its reason."""
+class UnsupportedMixin:
+    """Makes a driver raise NotImplementedError with a reason for :data:`UNSUPPORTED`."""
 
 
-for _name, _reason in REFUSED.items():
-    setattr(Refusals, _name, _refusal(_name, _reason))
+for _name, _reason in UNSUPPORTED.items():
+    setattr(UnsupportedMixin, _name, _unsupported(_name, _reason))
