@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None, images_of: ImagesOf | None = None) -
 def _parser(*, with_clouds: bool) -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="build-images",
-        description="Build the images of a cloud's roles. What has not changed is not built again.",
+        description="Build the images of a cloud's roles, unless they are up to date.",
         epilog="The cache is in $ALTOSTRATUS_CACHE, else in the user's cache directory.",
     )
     _add_choice_of_images(parser, with_clouds=with_clouds)
@@ -49,10 +49,10 @@ def _parser(*, with_clouds: bool) -> argparse.ArgumentParser:
     add("-o", "--output", type=Path, default=Path("images"), metavar="DIR", help=output)
     jobs = "images to build at the same time, at most one per CPU (default: %(default)s)"
     add("--jobs", type=int, default=DEFAULT_JOBS, metavar="N", help=jobs)
-    dry_run = "say for each image whether and why it would be built, and build nothing"
+    dry_run = "show for each image whether and why it would be built, and build nothing"
     add("-n", "--dry-run", action="store_true", help=dry_run)
     add("--json", action="store_true", help="print the result as JSON")
-    force = "build even what has not changed, from fresh packages"
+    force = "also build what has not changed, from fresh packages"
     add("--force", action="store_true", help=force)
     keep = "keep the work directory of a build that fails, with its root, and say where it is"
     add("--keep-failed", action="store_true", help=keep)
@@ -113,7 +113,9 @@ def _plan(
 
     if args.deploy_ramdisk:
         if args.hypervisor or args.role or args.partition:
-            raise InputError("--deploy-ramdisk goes without --hypervisor, --role and --partition")
+            raise InputError(
+                "--deploy-ramdisk cannot be combined with --hypervisor, --role or --partition"
+            )
         return ramdisk.make_plan(ramdisk.RELEASE, cache, directory, args.force)
     if images_of and not args.config:
         listed = images_of(args.cloud or datafiles.examples_path() / DEFAULT_CLOUD)

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carrying out a plan: builds layers and images side by side, into the cache and the output."""
+"""Carries out a plan: builds layers and images in parallel, into cache and output directory."""
 
-import concurrent.futures
 import contextlib
 import datetime
-import queue
 import shlex
 import threading
 import time
@@ -13,20 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from altostratus import files, process
+from altostratus import files
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
 from imagebuild import dib, downloads, failures, formats, manifest, packages, workdir
 from imagebuild.cache import IMAGES, LAYERS, Cache, Entry
 from imagebuild.images import Image
+from imagebuild.parallel import POLL, check_stopping, run_all
 from imagebuild.plan import Action, Step
 from imagebuild.recipes import Recipe
 
-# Seconds between two looks at a lock that another process holds.
-PATIENCE = 0.5
-# Phases that took less are in the manifest but not worth a line.
-WORTH_TELLING = 1.0
+# Seconds; shorter phases are in the manifest, but get no line of progress.
+SHORTEST_SHOWN = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,20 +45,20 @@ class Job:
 
 
 def carry_out(plan: Sequence[Step], job: Job, jobs: int) -> list[dict[str, Any]]:
-    """Do every step of ``plan`` and return the manifest records of its images, in order.
+    """Do every step of ``plan`` and return the manifest records of its images in order.
 
     At most ``jobs`` images are built at the same time. The failure of one does not stop the others;
-    AltostratusError then names all that failed. Whatever stops us leaves no process behind.
+    AltostratusError then names all that failed. An interruption leaves no process behind.
     """
     sweep(job)
     bases = [(step.recipe.name, _base_task(step, job)) for step in plan if not step.image]
     images = [(s.recipe.name, _image_task(s, s.image, job)) for s in plan if s.image]
-    _in_parallel(bases, job, jobs)
-    return _in_parallel(images, job, jobs)
+    run_all(bases, jobs, job.stopping)
+    return run_all(images, jobs, job.stopping)
 
 
 def sweep(job: Job) -> None:
-    """Remove what killed builds left in the cache; name what the user kept of failed ones."""
+    """Remove what killed builds left in the cache; list the failed builds that were kept."""
     workdir.sweep(job.cache.work)
     downloads.sweep(job.cache.downloads)
     if kept := failures.kept(job.cache.failed):
@@ -78,7 +75,7 @@ def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
 
 
 def ensure_base(step: Step, job: Job) -> None:
-    """Build the base layer of ``step``, unless it is in the cache or another process builds it."""
+    """Build the base layer of ``step``, unless it is in the cache or another process built it."""
     with exclusive(job, LAYERS, step.recipe.name):
         if step.force or not job.cache.find(LAYERS, step.recipe):
             _build_base(step.recipe, job)
@@ -88,11 +85,12 @@ def ensure_base(step: Step, job: Job) -> None:
 def layer(recipe: Recipe, job: Job) -> Iterator[tuple[Path, Path, dict[str, float]]]:
     """Build the root of ``recipe`` on its base.
 
-    Gives the root's archive, a work directory that goes away afterwards, and the phases' seconds.
+    Yields the root's archive, a work directory that is removed afterwards, and the seconds of each
+    phase.
     """
     base = job.cache.find(LAYERS, recipe.parent) if recipe.parent else None
     if base is None:
-        raise AltostratusError(f"the base layer of {recipe.name} has gone from the cache")
+        raise AltostratusError(f"the base layer of {recipe.name} is no longer in the cache")
     with _workplace(recipe, job) as (work, phases):
         yield _build_root(recipe, base.path, work, job, phases), work, phases
 
@@ -143,7 +141,7 @@ def _digests(path: Path) -> dict[str, str]:
 def _build_root(
     recipe: Recipe, parent: Path | None, work: Path, job: Job, phases: dict[str, float]
 ) -> Path:
-    _check_stopping(job)
+    check_stopping(job.stopping)
     log = job.directory / "logs" / f"{recipe.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("")
@@ -153,7 +151,7 @@ def _build_root(
             parent,
             dib.Place(work, slot, log, keep_root=job.keep_failed or job.shell_on_failure),
             job.mirrors,
-            lambda phase, taken: _tell(job, recipe.name, phase, taken),
+            lambda phase, taken: _show_phase(job, recipe.name, phase, taken),
         )
     phases.update({name: round(taken, 1) for name, taken in seconds.items()})
     return archive
@@ -162,7 +160,7 @@ def _build_root(
 def _assemble(
     image: Image, recipe: Recipe, archive: Path, work: Path
 ) -> tuple[Path, dict[str, Path], list[dict[str, Any]]]:
-    """Make the image file; return it, the files that it is booted with, and its packages."""
+    """Write the image file; return it, its boot files by name, and its packages."""
     root, made = work / "image", work / f"{recipe.key}.{HYPERVISORS[image.hypervisor].suffix}"
     formats.unpack_root(archive, root)
     archive.unlink()
@@ -175,7 +173,7 @@ def _assemble(
 
 @contextlib.contextmanager
 def _workplace(recipe: Recipe, job: Job) -> Iterator[tuple[Path, dict[str, float]]]:
-    """Give a work directory, which goes away afterwards, and where to note the phases' seconds."""
+    """Yield a work directory, which is removed afterwards, and a table for the phases' seconds."""
     with (
         job.progress.step(f"build {recipe.name}"),
         workdir.work_directory(job.cache.work) as work,
@@ -216,15 +214,15 @@ def _add_hint(error: Exception, words: str, job: Job) -> None:
 @contextlib.contextmanager
 def phase(phases: dict[str, float], name: str, job: Job, image: str) -> Iterator[None]:
     """Time the body as phase ``name`` of the build of ``image``."""
-    _check_stopping(job)
+    check_stopping(job.stopping)
     started = time.monotonic()
     yield
     phases[name] = round(time.monotonic() - started, 1)
-    _tell(job, image, name, phases[name])
+    _show_phase(job, image, name, phases[name])
 
 
-def _tell(job: Job, image: str, phase: str, seconds: float) -> None:
-    if seconds >= WORTH_TELLING:
+def _show_phase(job: Job, image: str, phase: str, seconds: float) -> None:
+    if seconds >= SHORTEST_SHOWN:
         job.progress.note(f"  {image}: {phase} {seconds:.1f} s")
 
 
@@ -236,74 +234,17 @@ def now() -> str:
 @contextlib.contextmanager
 def exclusive(job: Job, kind: str, name: str) -> Iterator[None]:
     """Hold the lock of a layer or image; wait while another process builds it."""
-    told = False
+    waiting = False
     while True:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(job.cache.lock(kind, name))
             except BlockingIOError:
-                if not told:
+                if not waiting:
                     job.progress.note(f"{name}: waiting for another build of it")
-                told = True
+                waiting = True
             else:
                 yield
                 return
-        if job.stopping.wait(PATIENCE):
-            _check_stopping(job)
-
-
-def _check_stopping(job: Job) -> None:
-    if job.stopping.is_set():
-        raise AltostratusError("stopped")
-
-
-def _in_parallel(
-    tasks: Sequence[tuple[str, Callable[[], dict[str, Any]]]], job: Job, jobs: int
-) -> list[dict[str, Any]]:
-    """Run the tasks in threads; their results in order, or one error that names all failures."""
-    # An interruption in the middle of it does no harm, as it would to threading's locks.
-    gate: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def started(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        gate.get()
-        _check_stopping(job)
-        return task()
-
-    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures: list[concurrent.futures.Future[dict[str, Any]]] = []
-        try:
-            # No task runs before all are known: an interruption must find every one of them.
-            futures += [pool.submit(started, task) for _, task in tasks]
-            for _ in tasks:
-                gate.put(None)
-            # A signal that comes just before a wait without end would not end it.
-            while concurrent.futures.wait(futures, PATIENCE).not_done:
-                pass
-        except BaseException:
-            job.stopping.set()
-            for _ in tasks:
-                gate.put(None)
-            pool.shutdown(wait=False, cancel_futures=True)
-            # A command may have been about to start when we looked.
-            while concurrent.futures.wait(futures, PATIENCE).not_done:
-                process.terminate_running()
-            raise
-    failures = [
-        (name, error)
-        for (name, _), future in zip(tasks, futures, strict=True)
-        if (error := future.exception())
-    ]
-    if failures:
-        raise _summary(failures, len(tasks))
-    return [future.result() for future in futures]
-
-
-def _summary(failures: Sequence[tuple[str, BaseException]], total: int) -> BaseException:
-    if len(failures) == 1:
-        return failures[0][1]
-    hints = [error.hint for _, error in failures if isinstance(error, AltostratusError)]
-    return AltostratusError(
-        f"{len(failures)} of {total} images failed\n"
-        + "\n".join(f"{name}: {error}" for name, error in failures),
-        "\n".join(dict.fromkeys(hint for hint in hints if hint)) or None,
-    )
+        if job.stopping.wait(POLL):
+            check_stopping(job.stopping)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cache of layers and images, by content key, on this machine.
+"""The cache of layers and images on this machine, by content key.
 
 Below the root (``$ALTOSTRATUS_CACHE``, else the user's cache directory)::
 
@@ -10,8 +10,8 @@ Below the root (``$ALTOSTRATUS_CACHE``, else the user's cache directory)::
     work/                  work in progress of running builds (imagebuild.workdir)
     failed/NAME            work of failed builds that the user wanted to keep (imagebuild.failures)
 
-A record is written last: what has none does not exist. It holds the inputs, so that the next build
-can say what changed. Nothing here is needed: it may be removed whenever no build is running.
+A record is written last: a file without one does not exist for us. It contains the inputs, so that
+the next build can report what changed. Everything may be removed when no build is running.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ from imagebuild.recipes import Recipe
 
 LAYERS = "layers"
 IMAGES = "images"
-# The one in use, and the one before it: going back and forth between two branches costs nothing.
+# The current one and the one before it, for switching between two branches.
 KEPT = 2
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something in the cache."""
+    """A layer or an image in the cache."""
 
     path: Path
     """The tar archive or the image."""
     record: Mapping[str, Any]
-    """What is known of it: name, key, inputs, size, mtime_ns, and what its builder added."""
+    """Its record: name, key, inputs, size, mtime_ns, and what its builder added."""
 
 
 def default_root() -> Path:
@@ -62,14 +62,14 @@ class Cache:
         self.downloads = root / "downloads"
 
     def lock(self, kind: str, name: str) -> contextlib.AbstractContextManager[None]:
-        """Keep others from building the same thing; BlockingIOError if someone does already."""
+        """Lock a layer or image for building; raises BlockingIOError if another process has it."""
         return files.lock(self.root / kind / name / ".lock", blocking=False)
 
     def find(self, kind: str, recipe: Recipe) -> Entry | None:
-        """Return the entry of ``recipe``, None if it is absent or its file was touched since.
+        """Return the entry of ``recipe``, None if it is absent or its file was changed.
 
-        Of the same key under another name the content is the same: roles of several clouds share
-        their images.
+        An entry of the same key under another name has the same content: roles of several clouds
+        share their images.
         """
         own = self.root / kind / recipe.name
         others = (path.parent for path in (self.root / kind).glob(f"*/{recipe.key}.json"))
@@ -80,7 +80,7 @@ class Cache:
         return None
 
     def last_inputs(self, kind: str, name: str) -> Mapping[str, str] | None:
-        """Return the inputs of the newest entry of ``name``; None if there never was one."""
+        """Return the inputs of the newest entry of ``name``, None if there is none."""
         records = sorted(
             (self.root / kind / name).glob("*.json"), key=lambda path: path.stat().st_mtime_ns
         )
@@ -97,9 +97,8 @@ class Cache:
     ) -> Entry:
         """Move the file ``made`` (on the same file system) into the cache and record it.
 
-        ``boot_files`` are further files of it with their digests. Older entries of the same name
-        go, but for the newest ones (KEPT). The files become read-only, since outputs are hard links
-        to them.
+        ``boot_files`` are its other files with their digests. Of the entries of the same name only
+        the newest (KEPT) stay. The files become read-only, since outputs are hard links to them.
         """
         directory = self.root / kind / recipe.name
         directory.mkdir(parents=True, exist_ok=True)
@@ -131,7 +130,7 @@ class Cache:
 
 
 def unchanged(path: Path, record: Mapping[str, Any]) -> bool:
-    """Tell whether ``path`` is the file of ``record``: same size, not written to since."""
+    """Return whether ``path`` is the file of ``record``: same size and modification time."""
     try:
         status = path.stat()
     except OSError:
@@ -140,13 +139,13 @@ def unchanged(path: Path, record: Mapping[str, Any]) -> bool:
 
 
 def all_unchanged(directory: Path, record: Mapping[str, Any]) -> bool:
-    """Tell whether every file of ``record`` in ``directory`` is as it was recorded."""
+    """Return whether every file of ``record`` in ``directory`` is unchanged."""
     parts = [record, *record.get("boot_files", {}).values()]
     return all(unchanged(directory / str(part.get("file")), part) for part in parts)
 
 
 def _move(made: Path, path: Path) -> dict[str, Any]:
-    """Rename ``made`` to ``path``, read-only and on the disk; return what a record says of it."""
+    """Flush ``made``, rename it to ``path``, read-only, and return its part of a record."""
     made.chmod(0o444)
     files.flush(made)
     status = made.stat()

@@ -14,7 +14,7 @@ from altostratus.errors import AltostratusError
 from imagebuild.isolation import isolated
 from imagebuild.recipes import Recipe
 
-# Hooks of elements in the layer below that every layer on top needs as well.
+# Hooks of elements in the layer below that layers on top need as well.
 INHERITED_HOOKS = ("environment.d", "pre-finalise.d", "finalise.d", "cleanup.d")
 
 # Free memory that a build in a tmpfs may want, in GiB: an image of 2 GiB and its packages.
@@ -25,7 +25,7 @@ TAIL_LINES = 15
 # In the log, "... | dib-run-parts " precedes each.
 _TARGET = re.compile(r"dib-run-parts Target: (\S+)\.d$")
 _TIMED = re.compile(r"dib-run-parts \S+\s+(\d+\.\d+)$")
-# What disk-image-create does after a failure hides what failed.
+# Output of the clean-up after a failure, which would hide the failure.
 _TIDYING = re.compile(r"\| Unmount |State already cleaned")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \| ")
 _END = re.compile(r"dib-run-parts -+ END PROFILING")
@@ -53,7 +53,7 @@ class Place:
     """Where one run works."""
 
     work: Path
-    """Work directory; everything in it goes away after the build."""
+    """Work directory of the build."""
     cache: Path
     """Directory for downloads (DIB_IMAGE_CACHE), used by one run at a time."""
     log: Path
@@ -93,13 +93,14 @@ def build_root(
 ) -> tuple[Path, dict[str, float]]:
     """Build the root of ``recipe`` and return its tar archive and the seconds of each phase.
 
-    ``parent`` is the archive of the layer below, None for a base. ``report`` hears of each phase.
+    ``parent`` is the archive of the layer below, None for a base. ``report`` is called with name
+    and seconds of each phase.
     Raises AltostratusError with the end of the log and, where it is known, what to do.
     """
     for name in ("tmp", "dev", "elements", "locks"):
         (place.work / name).mkdir(exist_ok=True)
-    # Only what was resolved: of an element that hides another, diskimage-builder's
-    # package-installs-squash would take the packages of both.
+    # Only the resolved elements: if one hides another, diskimage-builder's package-installs-squash
+    # would take the packages of both.
     for name, source in recipe.elements.items():
         (place.work / "elements" / name).symlink_to(source)
     environment = _environment(recipe, place, mirrors)
@@ -135,7 +136,7 @@ def write_prebuilt_root(recipe: Recipe, directory: Path) -> None:
 
 
 def explained(error: process.CommandError, name: str, place: Place) -> AltostratusError:
-    """Return the error to show for a failed run: the end of its log, its likely cause as hint."""
+    """Return the error of a failed run: the end of its log, with the likely cause as hint."""
     log = place.log.read_text(errors="replace")
     lines = [_STAMP.sub("", line) for line in log.splitlines() if not _TIDYING.search(line)]
     tail = "\n".join(lines[-TAIL_LINES:])
@@ -171,7 +172,7 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
         **mirrors,
         **OPTIONS_OF_THE_RUN,
         **recipe.options,
-        # How pip finds packages here; elements fetch wheels outside the image.
+        # Pip's configuration here: elements fetch wheels outside the image.
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **({} if _memory_for_tmpfs() else {"DIB_NO_TMPFS": "1"}),
         **(KEEP_ROOT if place.keep_root else {}),
@@ -188,8 +189,8 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
 
 OPTIONS_OF_THE_RUN: Mapping[str, str] = {
     "DEBIAN_FRONTEND": "noninteractive",
-    # Only for the size of the disk image that the element directory-image does away with;
-    # diskimage-builder would spend seconds on working it out.
+    # Of the disk image that the element directory-image prevents; diskimage-builder would spend
+    # seconds on computing it.
     "DIB_IMAGE_SIZE": "1",
     "OVERWRITE_OLD_IMAGE": "1",
 }

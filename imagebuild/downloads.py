@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Distribution packages that builds have downloaded, for the builds to come.
+"""Distribution packages that builds have downloaded, kept for later builds.
 
 apt locks its archive directory, and diskimage-builder mounts one directory into every chroot: two
-runs at once need two directories (slots). What all have downloaded is kept in a pool; a slot starts
-with hard links to the pool. apt checks size and digest of every file that it finds there.
+concurrent runs need two directories (slots). All downloads are kept in a pool; a slot starts with
+hard links to the pool. apt checks size and digest of every file that it finds there.
 """
 
 import contextlib
@@ -19,16 +19,16 @@ from imagebuild import workdir
 # Where diskimage-builder's element dpkg (root.d/50-shared-apt-cache) looks below DIB_IMAGE_CACHE.
 ARCHIVES = Path("apt/debian")
 
-# Wheels on their way to DIRECTORY/WHAT-KEY, see the element wheelhouse.
+# Wheels that are being downloaded to DIRECTORY/WHAT-KEY, see the element wheelhouse.
 _PARTIAL = re.compile(r"-[0-9a-f]{16}\.\w{6}")
 
 
 @contextlib.contextmanager
 def download_slot(parent: Path) -> Iterator[Path]:
-    """Give a directory for DIB_IMAGE_CACHE below ``parent`` that nobody else uses meanwhile.
+    """Yield a directory for DIB_IMAGE_CACHE below ``parent`` for the exclusive use of the caller.
 
-    It holds all packages of the pool; what is new in it afterwards joins the pool, also after a
-    failure: the next attempt need not download it again.
+    It contains all packages of the pool. New ones are added to the pool afterwards, also after a
+    failure, so that the next attempt need not download them again.
     """
     pool = parent / "pool"
     with _free_slot(parent) as slot:
@@ -45,7 +45,7 @@ def download_slot(parent: Path) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> list[Path]:
-    """Remove the half-done downloads of wheels that killed builds left; return what was removed."""
+    """Remove partial downloads of wheels that killed builds left; return their paths."""
     removed = []
     for slot in sorted(parent.glob("slot-*")):
         with contextlib.suppress(BlockingIOError), files.lock(slot / ".lock", blocking=False):
@@ -77,7 +77,7 @@ def _link_all(source: Path, target: Path) -> None:
 
 
 def _drop_superseded(pool: Path) -> None:
-    """Keep the youngest version of each package: names are PACKAGE_VERSION_ARCHITECTURE.deb."""
+    """Keep the newest version of each package: names are PACKAGE_VERSION_ARCHITECTURE.deb."""
     newest: dict[tuple[str, str], Path] = {}
     for package in sorted(pool.glob("*.deb"), key=lambda path: path.stat().st_mtime_ns):
         name, _, rest = package.name.partition("_")

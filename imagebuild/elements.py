@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diskimage-builder elements: where they are, what they depend on, what they consist of."""
+"""diskimage-builder elements: search path, dependencies, files."""
 
 import difflib
 import hashlib
@@ -31,12 +31,12 @@ EVERY_LAYER = frozenset(
 """Elements of diskimage-builder that act on the files of the other elements in the same run."""
 
 MARKER = "every-layer"
-"""An (empty) file of this name says that an element belongs to EVERY_LAYER too."""
+"""An element with an (empty) file of this name belongs to EVERY_LAYER too."""
 
 PACKAGES = "project-packages"
 """A file of this name lists the Python packages of this project that an element installs."""
 
-# Nothing that happens in a build depends on these.
+# No build reads these.
 _IRRELEVANT = frozenset({"README.rst", "README.md", "service.yaml", "tests", "__pycache__"})
 
 
@@ -64,7 +64,7 @@ def closure(names: Iterable[str], path: Sequence[Path]) -> dict[str, Path]:
     """
     from diskimage_builder import element_dependencies
 
-    # It warns whenever an element hides another one, which is what ELEMENTS_PATH is for.
+    # It warns whenever an element hides another one, which is the purpose of ELEMENTS_PATH.
     logging.getLogger("diskimage_builder").setLevel(logging.ERROR)
     wanted = list(names)
     try:
@@ -83,7 +83,7 @@ def closure(names: Iterable[str], path: Sequence[Path]) -> dict[str, Path]:
 
 
 def runs_in_every_layer(name: str, directory: Path) -> bool:
-    """Tell whether an element must run again in a layer on top of one that contains it."""
+    """Return whether an element must run again in a layer on top of one that contains it."""
     return name in EVERY_LAYER or (directory / MARKER).exists()
 
 
@@ -114,7 +114,7 @@ def _files(directory: Path) -> Iterator[Path]:
 
 
 def _digest(path: Path) -> str:
-    # 20 bytes in hexadecimal: hundreds of these are kept beside each image.
+    # 20 bytes are enough, and hundreds of these are kept with each image.
     if path.is_symlink():
         return f"link to {path.readlink()}"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:40]
@@ -122,9 +122,9 @@ def _digest(path: Path) -> str:
 
 
 def _missing(wanted: Sequence[str], path: Sequence[Path], message: str) -> InputError:
-    """Return the error that names every element which does not exist, one a line.
+    """Return the error that names every missing element, one per line.
 
-    diskimage-builder's ``message`` names the first; it may be one on which another depends.
+    diskimage-builder's ``message`` names only the first, possibly one that another depends on.
     """
     names = {entry.name for directory in path for entry in directory.iterdir() if entry.is_dir()}
     missing = [name for name in wanted if name not in names] or [message.split("'")[1]]

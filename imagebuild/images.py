@@ -172,8 +172,8 @@ def select(
 ) -> list[Image]:
     """Return the images of ``roles`` for the types ``hypervisors``; empty means all, as listed.
 
-    A type that the list does not have for a role gives an image like the listed one for that type.
-    With ``partition``, those that can be are made as one partition with kernel and ramdisk.
+    If the list has no image of a role for a type, one like the role's listed image is returned.
+    With ``partition``, types that can have it get one partition with kernel and ramdisk.
     Raises InputError for unknown roles.
     """
     known = {image.role for image in images}
@@ -186,7 +186,7 @@ def select(
     if hypervisors:
         retyped = [_for_type(image, kind) for image in chosen for kind in hypervisors]
         if len(set(hypervisors)) > 1:
-            # The cloud's Heat parameter takes one image: the one that its list has.
+            # The cloud's Heat parameter takes one image: the listed one.
             retyped = [
                 each if each in images else replace(each, parameter=None) for each in retyped
             ]

@@ -12,16 +12,16 @@ from altostratus.console import CommandParser, Progress, run_command
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS, HypervisorType
 
-# Glance's disk formats by file name extension, for files that build-images does not know.
+# Glance's disk formats by file name extension, for files that build-images did not make.
 DISK_FORMATS = {
     **{"qcow2": "qcow2", "raw": "raw", "img": "raw", "iso": "iso", "vmdk": "vmdk"},
     **{"vmlinuz": "aki", "initramfs": "ari"},
 }
 
-# Glance's disk and container formats of what a machine is booted with.
+# Glance's disk and container formats of kernel and ramdisk.
 BOOT_FORMATS = {"kernel": "aki", "ramdisk": "ari"}
 
-# Glance refuses these as custom properties; they have options or are the service's own.
+# Glance refuses these as custom properties: they have options, or the service sets them.
 RESERVED = frozenset(
     {"id", "name", "status", "disk_format", "container_format", "checksum", "size"}
 )
@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="load-image",
-        description="Upload image files into Glance with the formats and properties of their "
-        "hypervisor type. What is there already is not sent again. Prints the ids.",
+        description="Upload image files to Glance with the formats and properties of their "
+        "hypervisor type. Images that are there already are not sent again. Prints the ids.",
         epilog="Credentials: OS_CLOUD with clouds.yaml, or OS_* variables.",
     )
     add = parser.add_argument
@@ -83,7 +83,10 @@ def _main(args: argparse.Namespace) -> int:
         if not item.tagged:
             problem = f"{item.name} has no hypervisor_type: Nova may start it on hosts of any type"
             if not args.untagged:
-                raise InputError(problem, "--hypervisor TYPE sets it; --untagged loads it as it is")
+                raise InputError(
+                    problem,
+                    "set it by --hypervisor TYPE, or load the image without it by --untagged",
+                )
             progress.note(f"warning: {problem}")
     store = Glance()
     ids = []
@@ -160,7 +163,7 @@ def _check_extra(
             own = f"{name}={properties[name]}" if name in properties else f"no {name}"
             raise InputError(
                 f"--property {name}={extra[name]}: images for {kind.name} have {own}",
-                "--hypervisor says the type; --emulated is for kvm images on hosts without KVM",
+                "give the type by --hypervisor; --emulated is for kvm images on hosts without KVM",
             )
 
 
@@ -170,7 +173,9 @@ def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]
 
     path = directory / known["file"]
     if not unchanged(path, known):
-        raise InputError(f"the manifest's {part} is missing or was changed: {path}", "build anew")
+        raise InputError(
+            f"the {part} in the manifest is missing or was changed: {path}", "run build-images"
+        )
     form = BOOT_FORMATS[part]
     return Upload(path, name, form, form, {}, {"sha512": known["sha512"]})
 
@@ -183,7 +188,7 @@ def _emulated(kind: HypervisorType | None, args: argparse.Namespace) -> dict[str
 
 
 def _known(path: Path) -> dict[str, Any]:
-    """Return what the manifest beside ``path`` says of it, or nothing."""
+    """Return the record of ``path`` in the manifest beside it, empty if it has none."""
     from imagebuild.manifest import published
 
     records = published(path.parent).values()
@@ -195,7 +200,7 @@ def _disk_format(path: Path) -> str:
         return DISK_FORMATS[path.suffix.removeprefix(".").lower()]
     except KeyError:
         raise InputError(
-            f"{path}: the name does not tell the disk format", "say which --hypervisor it is for"
+            f"{path}: the name does not show the disk format", "give the type by --hypervisor"
         ) from None
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``manifest.json``: what the images in an output directory are, for load-image and for people.
+"""``manifest.json``: describes the images in an output directory, for load-image and for people.
 
 One record per image: name, role, hypervisor, release, elements, file, size and digests, Glance's
-formats and properties, the Heat parameter for its id, the content key, packages, seconds per phase;
-for an image without a boot loader also ``boot_files``: its kernel and ramdisk, by these names.
+formats and properties, the Heat parameter for its id, the content key, packages, seconds per phase.
+An image without a boot loader also has ``boot_files``: its ``kernel`` and ``ramdisk``.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from imagebuild.images import Image
 
 FILE = "manifest.json"
 
-# What a cache record and a manifest record have in common.
+# Fields that a manifest record takes from the cache record.
 _FROM_CACHE = (
     *("key", "size", "mtime_ns", "sha256", "sha512"),
     *("package_count", "phases", "seconds", "built"),
@@ -101,8 +101,8 @@ def published(directory: Path) -> dict[str, dict[str, Any]]:
 def publish(entry: Entry, image: Image, directory: Path) -> dict[str, Any]:
     """Put a cached image with its package list into ``directory`` and return its new record.
 
-    The file is a hard link to the cached one where that is possible, else a copy. Other records of
-    the manifest stay, unless their file is gone.
+    The file is a hard link to the cached one where possible, else a copy. Other records of the
+    manifest stay, unless their file is gone.
     """
     record = _record(entry.record, image)
     directory.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def publish(entry: Entry, image: Image, directory: Path) -> dict[str, Any]:
 
 
 def refresh(image: Image, directory: Path) -> dict[str, Any]:
-    """Return the record of an up-to-date image, written anew if its role or parameter changed."""
+    """Return the record of an up-to-date image; rewrite it if its role or parameter changed."""
     with files.lock(directory / ".lock"):
         record = _record(published(directory)[image.name], image)
         rewrite(directory, [record])
@@ -128,8 +128,8 @@ def refresh(image: Image, directory: Path) -> dict[str, Any]:
 def rewrite(directory: Path, new: Iterable[Mapping[str, Any]]) -> None:
     """Put the records ``new`` into the manifest of ``directory``; the caller holds its lock.
 
-    Other records stay, unless their file is gone. A Heat parameter takes one image: who had it
-    before, for another hypervisor type, has none any more.
+    Other records stay, unless their file is gone. A Heat parameter takes one image: an image for
+    another hypervisor type that had it before loses it.
     """
     latest = {record["name"]: record for record in new}
     taken = {record["parameter"] for record in latest.values()} - {None}

@@ -7,7 +7,7 @@ main one (element debian-minimal, environment.d/10-debian-minimal.bash).
 
 from altostratus import process
 
-# apt's "Label" of an archive → variable of diskimage-builder that takes its URI.
+# Variable of diskimage-builder for the URI of an archive, by apt's "Label" of it.
 _VARIABLES = {
     "Debian": "DIB_DISTRIBUTION_MIRROR",
     "Debian-Security": "DIB_DEBIAN_SECURITY_MIRROR",
@@ -28,7 +28,7 @@ def mirror_options() -> dict[str, str]:
 
 
 def parse_index_targets(output: str) -> dict[str, str]:
-    """Return the variables for lines of "label, tab, URI"; the first line of a label counts."""
+    """Return the variables for lines of "label, tab, URI"; the first line of each label is used."""
     options: dict[str, str] = {}
     for line in output.splitlines():
         label, _, uri = line.partition("\t")

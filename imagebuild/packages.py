@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which packages an image holds: the list inside it and beside it."""
+"""The packages in an image, for the lists inside and beside it."""
 
 import email.parser
 from pathlib import Path
@@ -17,7 +17,7 @@ _KEYS = ("name", "version", "architecture", "source", "source_version")
 def list_packages(root: Path) -> list[dict[str, Any]]:
     """Return every package in the directory ``root``, sorted by type and name.
 
-    Distribution packages have type ``deb``; what pip installed has type ``pypi`` and a path.
+    Distribution packages have type ``deb``; those installed by pip have type ``pypi`` and a path.
     """
     return _distribution_packages(root) + _python_packages(root)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images have to be built, and why. Reads caches and manifests, changes nothing."""
+"""Decides which images have to be built, and why. Reads cache and manifest, changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from imagebuild.recipes import Recipe
 
 
 class Action(StrEnum):
-    """What has to be done for a layer or an image."""
+    """What to do for a layer or an image."""
 
     BUILD = "build"
     CACHED = "cached"
-    """It is in the cache, and only has to be put into the output directory."""
+    """Put it from the cache into the output directory."""
     CURRENT = "current"
-    """It is where it should be."""
+    """Nothing: it is up to date in the output directory."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def make_plan(
 ) -> list[Step]:
     """Return the steps for ``images`` in the output ``directory``: base layers first.
 
-    ``force`` builds everything anew. Raises InputError, before anything is built, that names all
-    releases and elements that do not exist, and elements that do not fit together.
+    ``force`` builds everything anew. Raises InputError that names all unknown releases and
+    elements, and elements that do not fit together.
     """
     path = elements.search_path()
     bases = {release: recipes.base_recipe(release, path) for release in _releases(images)}
@@ -109,7 +109,7 @@ def _image_step(
 
 
 def reasons(recipe: Recipe, cache: Cache, kind: str, force: bool) -> tuple[str, ...]:
-    """Say why ``recipe`` must be built: what changed since its last build."""
+    """Return why ``recipe`` must be built: what changed since its last build."""
     if force:
         return ("forced",)
     old = cache.last_inputs(kind, recipe.name)

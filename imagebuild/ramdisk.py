@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The deploy ramdisk: kernel and initramfs with which Ironic boots a node to write its disk.
 
-The element ``deploy-ramdisk`` on top of the common base layer gives the root; the initramfs is that
+Its root is the element ``deploy-ramdisk`` on top of the common base layer. The initramfs is that
 root as a cpio archive (newc, zstd), which Linux unpacks into memory. The same root gives the same
-bytes: names in order, no times, no numbers of the building machine's inodes.
+bytes: names are sorted, timestamps and inode numbers of the building machine are left out.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from imagebuild.recipes import Recipe
 
 RELEASE = "bookworm"
 LIMIT = 70 * 2**20
-"""Bytes that the initramfs may have: it is sent to every node, and unpacked in its memory."""
+"""Largest initramfs in bytes: it is sent to every node and unpacked in its memory."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Part:
     """One of the two files, as build-images writes it and load-image loads it."""
 
     name: str
-    """Name in Glance; TripleO's, which register-nodes looks for."""
+    """Name in Glance; TripleO uses the same, and register-nodes looks for it."""
     file: str
     disk_format: str
     """Glance's disk format, and container format."""
@@ -43,7 +43,7 @@ INITRAMFS = Part("bm-deploy-ramdisk", "deploy-ramdisk.initramfs", "ari")
 PARTS = (KERNEL, INITRAMFS)
 
 _PACKED = "root.cpio"
-# Where the element leaves the kernel, and which one it is.
+# Files of the element in the root: the kernel, and the name of its package.
 _KERNEL = Path("boot/vmlinuz")
 _KERNEL_PACKAGE = Path("etc/deploy-ramdisk-kernel")
 
@@ -82,7 +82,7 @@ def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
 def pack(root: Path, work: Path, target: Path) -> None:
     """Write the directory ``root`` as an initramfs into the file ``target``; ``work`` is scratch.
 
-    The times of the files in ``root`` are lost.
+    Sets the modification times of the files in ``root`` to 0.
     """
     for directory, names, others in os.walk(root):
         for name in (".", *names, *others):
@@ -97,7 +97,7 @@ def pack(root: Path, work: Path, target: Path) -> None:
 
 
 def _names(root: Path) -> Iterator[str]:
-    """Return the names below ``root``, each directory before what it holds, in a fixed order."""
+    """Yield the names below ``root`` in a fixed order, each directory before its content."""
     yield "."
     for directory, names, others in os.walk(root):
         names.sort()
@@ -125,8 +125,8 @@ def _build(recipe: Recipe, job: Job) -> Entry:
         size = (work / INITRAMFS.file).stat().st_size
         if size > LIMIT:
             raise AltostratusError(
-                f"the initramfs has {size / 2**20:.0f} MiB, more than {LIMIT / 2**20:.0f}",
-                "elements/deploy-ramdisk/not-in-the-ramdisk says what stays out",
+                f"the initramfs is {size / 2**20:.0f} MiB, more than {LIMIT / 2**20:.0f} MiB",
+                "list more files to leave out in elements/deploy-ramdisk/not-in-the-ramdisk",
             )
         both = work / f"{recipe.key}.tar"
         names = [part.file for part in PARTS]
@@ -145,7 +145,7 @@ def _build(recipe: Recipe, job: Job) -> Entry:
 def _publish(entry: Entry, directory: Path) -> list[dict[str, Any]]:
     """Put both files into ``directory`` and into its manifest; return their records."""
     directory.mkdir(parents=True, exist_ok=True)
-    told = {name: entry.record[name] for name in ("key", "kernel", "package_count", "built")}
+    common = {name: entry.record[name] for name in ("key", "kernel", "package_count", "built")}
     with files.lock(directory / ".lock"), contextlib.ExitStack() as stack:
         new = {part: directory / f".{part.file}.new" for part in PARTS}
         for path in new.values():
@@ -155,7 +155,7 @@ def _publish(entry: Entry, directory: Path) -> list[dict[str, Any]]:
         records = []
         for part, path in new.items():
             path.rename(directory / part.file)
-            records.append(_record(part, directory) | told)
+            records.append(_record(part, directory) | common)
         inside = {"key": entry.record["key"], "packages": entry.record["packages"]}
         files.write_json(directory / f"{recipes.RAMDISK}.packages.json", inside)
         manifest.rewrite(directory, records)

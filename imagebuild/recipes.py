@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into a layer or an image, and the key that names the result. Pure: builds nothing.
+"""The inputs of a layer or an image, and the key that identifies the result. Builds nothing.
 
-An image is made of two layers. The base (operating system and what every instance needs) is common
-to all roles and types of a distribution release; an image's own layer holds its services and what
-its hypervisor type wants. Everything that can change the result is an input; the key is their hash.
-What the distribution's mirror offers on the day is not: ``build-images --force`` fetches anew.
+An image consists of two layers. The base (operating system and what every instance needs) is common
+to all roles and types of a distribution release; the image's own layer has its services and what
+its hypervisor type needs. Everything that can change the result is an input; the key is their hash.
+The packages on the mirror are no input: ``build-images --force`` fetches them anew.
 """
 
 import functools
@@ -19,11 +19,11 @@ from altostratus.hypervisors import HYPERVISORS
 from imagebuild import elements
 from imagebuild.images import Image
 
-# Raise when the code of this package makes something else of the same inputs.
+# Increase when the code of this package gives another result for the same inputs.
 FORMAT = "2"
 OPERATING_SYSTEM = "debian-minimal"
 RELEASES = ("bookworm", "trixie")
-"""Releases of that system whose Python the elements know, for which they fetch wheels."""
+"""Releases of that system for which the elements fetch Python wheels."""
 BASE = "instance-base"
 RAMDISK = "deploy-ramdisk"
 ASSEMBLY = "directory-image"
@@ -32,7 +32,7 @@ OPTIONS: Mapping[str, str] = {
     # No ifupdown files: instances use systemd-networkd.
     "DIB_APT_MINIMAL_CREATE_INTERFACES": "0",
     "DIB_DEBOOTSTRAP_DEFAULT_LOCALE": "C.UTF-8",
-    # The element dib-python takes Python 2 on Debian unless told.
+    # The default of the element dib-python on Debian is Python 2.
     "DIB_PYTHON_VERSION": "3",
 }
 """Variables of diskimage-builder and its elements that shape every image."""
@@ -105,7 +105,7 @@ def architecture() -> str:
 
 
 def base_recipe(release: str, path: Sequence[Path]) -> Recipe:
-    """Return the recipe of the base layer of ``release``; ``path`` is where elements are sought."""
+    """Return the recipe of the base layer of ``release``; ``path`` is searched for elements."""
     wanted = (OPERATING_SYSTEM, BASE, ASSEMBLY)
     found = elements.closure(wanted, path)
     return Recipe(
@@ -170,7 +170,7 @@ def _on_top(
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Say which inputs differ, in sorted order: ``glance/pkg-map changed``."""
+    """Return which inputs differ, in sorted order: ``glance/pkg-map changed``."""
     verdicts = []
     for name in sorted(old.keys() | new.keys()):
         if name not in old:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Directories for work in progress that go away with their owner, however it ends.
+"""Work directories that are removed with their process, however it ends.
 
-Each has a lock that its process holds; the kernel drops it when the process dies. ``sweep``, called
-at the start of every build, removes those that nobody owns any more.
+Each has a lock that its process holds and the kernel releases when the process dies. ``sweep``,
+called at the start of every build, removes the directories whose lock is free.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ OWNER = "owner"
 
 @contextlib.contextmanager
 def work_directory(parent: Path) -> Iterator[Path]:
-    """Make a directory below ``parent`` (0700) and remove it, with all it holds, at the end."""
+    """Make a directory below ``parent`` (0700) and remove it with its content at the end."""
     parent.mkdir(parents=True, exist_ok=True)
-    # Nobody sweeps between the making of the directory and its being owned.
+    # No sweep may come between making the directory and locking it.
     with files.lock(parent / ".lock"):
         path = Path(tempfile.mkdtemp(dir=parent))
         owner = contextlib.ExitStack()
@@ -33,7 +33,7 @@ def work_directory(parent: Path) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> list[Path]:
-    """Remove every directory below ``parent`` whose owner is dead; return what was removed."""
+    """Remove every directory below ``parent`` whose owner is dead; return their paths."""
     if not parent.is_dir():
         return []
     with files.lock(parent / ".lock"):
@@ -44,9 +44,9 @@ def sweep(parent: Path) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove the tree ``path``, but nothing that is mounted on it.
+    """Remove the tree ``path``, but no file system that is mounted in it.
 
-    Raises CommandError if something is left, for instance because it is mounted.
+    Raises CommandError if something is left, for instance a mount point.
     """
     process.run(["rm", "-rf", "--one-file-system", "--", path], env={"PATH": os.defpath})
 

@@ -26,12 +26,12 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _COMMENT = "remove the comment: JSON has none"
-_COMMA = "remove the comma before it"
+_QUOTES = "write strings and keys in double quotes"
 _NO_NUMBER = "JSON has no such number: write another one, or null"
 _HINTS = {
     "#": _COMMENT,
     "/": _COMMENT,
-    "'": "write strings and keys in double quotes",
+    "'": _QUOTES,
     "True": "write true",
     "False": "write false",
     "None": "write null",
@@ -184,16 +184,26 @@ class _Reader:
         before = self.text[:at].rstrip()
         if at == len(self.text):
             # The user sees the end of the last line, not what follows it.
-            message = "the file ends too early" if before else "the file is empty"
-            return self.failure(message, len(before), _HINT)
+            if not before:
+                return self.failure("the file is empty", 0, _HINT_AT_START)
+            return self.failure("the file ends too early", len(before), _HINT)
         word = next((one for one in _HINTS if self.text.startswith(one, at)), self.text[at])
-        hint = _HINTS.get(word) or (_HINT if before else _HINT_AT_START)
-        if word in "]}" and before.endswith(","):
-            hint = _COMMA
-        return self.failure(f"expected {wanted}, found {_shown(word)}", at, hint)
+        message = f"expected {wanted}, found {_shown(word)}"
+        return self.failure(message, at, _hint(word, before))
 
     def failure(self, message: str, at: int, hint: str) -> InvalidInputError:
         return tree.failure(checks.SYNTAX, self.mark(at), f"not JSON: {message}", hint)
+
+
+def _hint(word: str, before: str) -> str:
+    """Return what to do about the unexpected ``word`` after the text ``before``."""
+    if word in "]}" and before.endswith(","):
+        return "remove the comma before it"
+    if word in _HINTS:
+        return _HINTS[word]
+    if not before:
+        return _HINT_AT_START
+    return _QUOTES if word.isalpha() else _HINT
 
 
 def _shown(word: str) -> str:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A directory as a disk that a machine boots from by itself, or as one partition for such a disk.
+"""Writes a directory as a bootable disk, or as one partition for such a disk.
 
-The disk has a master boot record, GRUB for BIOS between it and the first MiB, and one ext4
-partition to its end. GRUB's parts are made inside the image, by its own GRUB (element
-``own-kernel``). Nothing is mounted, and no loop or mapped device is made.
+The disk has a master boot record, GRUB for BIOS in the rest of the first MiB, and one ext4
+partition to its end. GRUB's files are made inside the image by its own GRUB (element
+``own-kernel``). Nothing is mounted, and no loop or device-mapper device is used.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from imagebuild.formats import ext4
 
 SECTOR = 512
 PARTITION = ext4.MIB
-"""Where the partition begins, in bytes: where partitioning tools put a first one."""
+"""Offset of the partition in bytes, the default of partitioning tools."""
 
 # Below the root of an image, from the element own-kernel.
 BOOT_CODE = Path("usr/lib/altostratus/boot/boot.img")
@@ -25,8 +25,8 @@ CORE = Path("usr/lib/altostratus/boot/core.img")
 KERNEL = Path("boot/vmlinuz")
 RAMDISK = Path("boot/initrd.img")
 
-# The master boot record: boot code, disk signature, four partitions, a closing mark. Linux's type
-# 0x83, active; cylinders and heads (three bytes each) of what only a linear address reaches.
+# The master boot record: boot code, disk signature, four partition entries, boot signature. Type
+# 0x83 (Linux), active; the three bytes each for cylinder, head and sector say "LBA only".
 _BOOT_CODE_SIZE = 440
 _ENTRY = struct.Struct("<B3sB3sII")
 _ACTIVE, _LINUX, _LINEAR = 0x80, 0x83, b"\xfe\xff\xff"
@@ -54,7 +54,7 @@ def write_disk(root: Path, target: Path, key: str) -> None:
 def write_partition(root: Path, target: Path, key: str) -> dict[str, Path]:
     """Write the directory ``root`` as one file system into the qcow2 file ``target``.
 
-    Its kernel and initial ramdisk go into files beside it; returns them by what they are, kernel
+    Its kernel and initial ramdisk go into files beside it, which are returned by the names kernel
     and ramdisk.
     """
     found = {"kernel": _boot_file(root, KERNEL), "ramdisk": _boot_file(root, RAMDISK)}
@@ -78,7 +78,7 @@ def boot_record(boot_code: bytes, key: str, size: int) -> bytes:
 
 
 def _boot_file(root: Path, part: Path) -> Path:
-    """Return the file ``part`` of the image; a link there leads to a file of the same directory."""
+    """Return the path of the file ``part`` in the image; links are resolved in its directory."""
     path = root / part
     if path.is_symlink():
         path = path.parent / path.readlink().name

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the root of an image to a docker archive, without a daemon.
+"""Writes a directory as a docker archive, without a daemon.
 
-The archive is what ``docker save`` writes and ``docker load`` and ``podman load`` read: a tar of
-the one layer, the image's configuration and ``manifest.json`` (Docker Image Specification 1.2). It
-is written in one pass, and the same root gives the same bytes. It names no tag: whoever loads it
-gives the image its name.
+The archive has the format that ``docker save`` writes and ``docker load`` and ``podman load`` read:
+a tar of the only layer, the image's configuration and ``manifest.json`` (Docker Image Specification
+1.2). It is written in one pass, and the same root gives the same bytes. It has no tag: the image is
+named when it is loaded.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ INIT = ("/sbin/init",)
 STOP_SIGNAL = "SIGRTMIN+3"
 """What systemd as the first process takes for "power off", see systemd(1)."""
 LAYER = "layer.tar"
-# A container has its own of these; what the build left there does not matter.
+# A container mounts its own file systems here.
 EMPTY = frozenset({"dev", "proc", "sys", "run", "tmp"})
 EPOCH = "1970-01-01T00:00:00Z"
 BLOCK = 2**20
@@ -33,7 +33,7 @@ def write_archive(root: Path, target: Path, key: str) -> None:
     ``key`` is recorded in the image's labels.
     """
     with target.open("wb") as file:
-        # The size is known at the end only.
+        # Space for the header: the size is known only at the end.
         file.write(bytes(tarfile.BLOCKSIZE))
         layer = _Digesting(file)
         _write_layer(root, layer)
@@ -50,7 +50,7 @@ def write_archive(root: Path, target: Path, key: str) -> None:
 
 
 class _Digesting:
-    """A file for tarfile to write to: counts and digests what passes."""
+    """A file for tarfile to write to that computes size and digest."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -68,7 +68,7 @@ def _write_layer(root: Path, output: Any) -> None:
     with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT, bufsize=BLOCK) as tar:
         for path in _walk(root):
             entry = tar.gettarinfo(path, path.relative_to(root).as_posix())
-            # A socket has no place in an archive.
+            # A socket, which tar does not support.
             if entry is None:
                 continue
             _normalise(entry, path)
@@ -80,7 +80,7 @@ def _write_layer(root: Path, output: Any) -> None:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Yield everything below ``root``, sorted, directories before what is in them."""
+    """Yield everything below ``root`` in sorted order, directories before their content."""
     for directory, names, others in os.walk(root):
         if Path(directory).parent == root and Path(directory).name in EMPTY:
             names.clear()
@@ -126,5 +126,5 @@ def _json(content: Any) -> bytes:
 def _header(name: str, size: int) -> bytes:
     entry = tarfile.TarInfo(name)
     entry.size = size
-    # GNU, one block always: a number that is too large for octal digits is binary there.
+    # The GNU format is always one block: a size too large for octal digits is binary there.
     return entry.tobuf(tarfile.GNU_FORMAT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A directory as an ext4 file system: by mke2fs alone, without a loop device or a mount."""
+"""Writes a directory as an ext4 file system by mke2fs, without a loop device or a mount."""
 
 import math
 import os
@@ -9,22 +9,22 @@ from pathlib import Path
 from altostratus import process
 
 MIB = 2**20
-# What an instance writes before its file system has grown to the flavour's disk.
+# For what an instance writes before its file system has grown to the flavor's disk.
 SPARE = 64 * MIB
 FACTOR = 1.3
-# Of the file systems that have one; mke2fs would take 16 to 64 MiB by their size, and they grow.
+# mke2fs would choose 16 to 64 MiB by the size of the file system, which grows later.
 JOURNAL = 32 * MIB
-# DIB's root label: the name that boot loaders and fstab files of its elements know.
+# DIB's root label, which boot loaders and fstab files of its elements use.
 LABEL = "cloudimg-rootfs"
 
 
 def write(root: Path, target: Path, key: str, *, journal: bool, offset: int = 0) -> int:
     """Write the directory ``root`` as one ext4 file system into the sparse file ``target``.
 
-    It begins ``offset`` bytes into the file. Without ``journal`` it is for a host that mounts it
-    for a replaceable instance; a machine of its own can lose its power, and needs one. Identifiers
-    are derived from ``key``, so that the same root gives the same file system. Returns its size in
-    bytes, a whole number of MiB.
+    It begins ``offset`` bytes into the file. A machine that may lose power needs a ``journal``; a
+    replaceable instance on a host that mounts the file does not. Identifiers are derived from
+    ``key``, so that the same root gives the same file system. Returns its size in bytes, a whole
+    number of MiB.
     """
     size, inodes = _measure(root)
     identity = str(uuid.uuid5(uuid.NAMESPACE_OID, key))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image file is, by its first bytes, and whether its hypervisor type can use it."""
+"""Finds the format of an image file by its first bytes, and whether its type can use it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS, HypervisorType
 
-# Format (a suffix of the table of hypervisor types) → where its mark is, and the mark.
+# Offset and bytes of the magic number, by format (a suffix of the table of hypervisor types).
 _MARKS = {
     # Magic string of qcow2, https://www.qemu.org/docs/master/interop/qcow2.html.
     "qcow2": (0, b"QFI\xfb"),
@@ -32,7 +32,7 @@ def recognise(path: Path) -> str | None:
 def check(path: Path, kind: HypervisorType | None, properties: Mapping[str, str]) -> None:
     """Raise InputError if instances of type ``kind`` could not start from the file ``path``.
 
-    ``kind`` None is a file whose type the user leaves open, or says by ``properties`` alone.
+    ``kind`` is None if the user gives no type, or gives it only by ``properties``.
     """
     found = recognise(path)
     if kind and found != kind.suffix:
@@ -43,9 +43,9 @@ def check(path: Path, kind: HypervisorType | None, properties: Mapping[str, str]
         )
     tagged = properties.get("hypervisor_type", "").lower()
     wanted = next((row for row in HYPERVISORS.values() if row.image_property == tagged), None)
-    # What --hypervisor would set; Nova refuses the image when the instance starts.
+    # --hypervisor would set it; Nova refuses such an image when the instance starts.
     if kind is None and wanted and wanted.container_format != "bare":
         raise InputError(
             f"{path}: images for {wanted.name} have the container format {wanted.container_format}",
-            f"say --hypervisor {wanted.name}, which sets formats and properties",
+            f"use --hypervisor {wanted.name}, which sets formats and properties",
         )

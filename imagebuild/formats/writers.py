@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the root of an image to the file that its hypervisor type wants."""
+"""Turns the root of an image into the file that its hypervisor type needs."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,10 +10,10 @@ from imagebuild.formats import disk, dockerarchive, ext4
 
 
 def unpack_root(archive: Path, target: Path) -> None:
-    """Unpack the tar ``archive`` of a root into the new directory ``target``, as it was."""
+    """Unpack the tar ``archive`` of a root into the new directory ``target``."""
     target.mkdir()
     options = ["--numeric-owner", "--same-permissions", "--xattrs", "--xattrs-include=*"]
-    # A node of the build's own terminal file system.
+    # A device of the build's own devpts.
     options += ["--exclude=./dev/pts/*"]
     process.run(
         ["tar", "--directory", target, "--extract", "--file", archive, *options],
@@ -27,7 +27,7 @@ def unpack_root(archive: Path, target: Path) -> None:
 def write_ext4(root: Path, target: Path, key: str) -> None:
     """Write the directory ``root`` as one ext4 file system into the sparse file ``target``.
 
-    No journal: the file is a template; what runs on it is replaceable. No loop device, no mount.
+    Without a journal: the file is a template for instances that can be replaced.
     """
     ext4.write(root, target, key, journal=False)
 
@@ -37,7 +37,7 @@ WRITERS: Mapping[Layout, Callable[[Path, Path, str], None]] = {
     Layout.FILE_SYSTEM: write_ext4,
     Layout.DOCKER_ARCHIVE: dockerarchive.write_archive,
 }
-"""What writes an image of each layout: from root directory, to file, content key."""
+"""Functions that write an image, by its layout; arguments: root directory, file, content key."""
 
 
 def write(
@@ -46,7 +46,7 @@ def write(
     """Write the image file ``target`` for ``hypervisor`` from the directory ``root``.
 
     ``key`` is the content key. With ``partition`` it is a file system without a boot loader.
-    Returns the further files that belong to the image, which are beside it, by what they are.
+    Returns the other files of the image, beside ``target``, by name (kernel, ramdisk).
     """
     if partition:
         return disk.write_partition(root, target, key)

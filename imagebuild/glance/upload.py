@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing an image file into an image service, if it is not there already."""
+"""Uploads image files to an image service, unless they are there already."""
 
 import datetime
 from collections.abc import Mapping
@@ -17,17 +17,16 @@ DIGEST = "sha512"
 """What Glance computes by default (``hashing_algorithm``)."""
 
 MANAGED = frozenset(name for row in HYPERVISORS.values() for name in row.properties)
-"""Properties that depend on the hypervisor type: removed where the type wants them no more."""
-
+"""Properties that depend on the hypervisor type; an image loses those that its type lacks."""
 
 ABANDONED_AFTER = datetime.timedelta(minutes=1)
-"""An image that has had no data for so long was left by an upload that was killed: load-image sends
-them at once, and Glance puts an image whose upload breaks off back to ``queued``."""
+"""An image without data for this long was left by a killed upload: load-image sends the data at
+once, and Glance sets an image whose upload breaks off back to ``queued``."""
 
 
 @dataclass
 class Upload:
-    """An image file and what it shall be in the image service."""
+    """An image file and how it should be described in the image service."""
 
     path: Path
     name: str
@@ -35,13 +34,13 @@ class Upload:
     container_format: str
     properties: Mapping[str, str]
     digests: dict[str, str] = field(default_factory=dict)
-    """Digests of the content by hashlib name, as far as they are known."""
+    """Known digests of the content by hashlib name."""
     boot_files: Mapping[str, "Upload"] = field(default_factory=dict)
-    """What a machine is booted with, kernel and ramdisk, if the image has no boot loader."""
+    """Kernel and ramdisk of an image without a boot loader."""
 
     @property
     def tagged(self) -> bool:
-        """Tell whether Nova starts the image on one hypervisor type only, or never by itself."""
+        """Return whether Nova starts the image on one hypervisor type only, or never directly."""
         return "hypervisor_type" in self.properties or self.container_format in ("aki", "ari")
 
     def digest(self, algorithm: str) -> str:
@@ -54,10 +53,10 @@ class Upload:
 def load(upload: Upload, store: ImageStore, supersede: bool, progress: Progress) -> str:
     """Make sure that ``store`` has the image of ``upload`` and return its id.
 
-    Data that is there under that name is not sent again; its properties are corrected. With
-    ``supersede``, other images of exactly that name are deleted afterwards. What fails half-way is
-    undone, now or by the next call: no image without its data stays behind. Files to boot with are
-    images of their own, which the properties ``kernel_id`` and ``ramdisk_id`` name.
+    Data that is there under the same name is not sent again; its properties are corrected. With
+    ``supersede``, other images of exactly that name are deleted afterwards. A failed upload is
+    undone, now or by the next call, so that no image without data is left. Kernel and ramdisk
+    become images of their own, named by the properties ``kernel_id`` and ``ramdisk_id``.
     """
     parts = {
         f"{name}_id": load(part, store, supersede, progress)
@@ -86,9 +85,9 @@ def load(upload: Upload, store: ImageStore, supersede: bool, progress: Progress)
 def property_changes(
     image: Mapping[str, Any], wanted: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return which properties of ``image`` must be set, and which removed, to be as ``wanted``."""
+    """Return the properties to set and those to remove so that ``image`` has those ``wanted``."""
     changed = {name: value for name, value in wanted.items() if image.get(name) != value}
-    # An image without a type of ours keeps whatever tags somebody gave it.
+    # An image without a type of ours keeps the tags that others gave it.
     stale = MANAGED if "hypervisor_type" in wanted else frozenset()
     return changed, sorted(name for name in stale - wanted.keys() if image.get(name) is not None)
 
@@ -140,7 +139,7 @@ def _send(upload: Upload, store: ImageStore, progress: Progress) -> str:
             if not _same_digest(image, upload):
                 raise AltostratusError(
                     f"{upload.name} arrived damaged: its digest in the image service differs",
-                    "run the same command again; was the file written to meanwhile?",
+                    "run the same command again; was the file changed during the upload?",
                 )
         except BaseException:
             store.delete(image_id)

@@ -68,14 +68,14 @@ def test_duplicate_keys_and_broken_characters_are_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("content", "problem", "hint"),
     [
-        ("", "f:1:1: not JSON: the file is empty", "look at"),
+        ("", "f:1:1: not JSON: the file is empty", "write JSON"),
         ("[1,\n2\n\n", "f:2:2: not JSON: the file ends too early", "look at"),
         ("[1,]", "f:1:4: not JSON: expected a value, found ']'", "remove the comma before it"),
         ('{"a": 1,}', "f:1:9: not JSON: expected a key in double quotes, found '}'", "remove the"),
         ("[}", "f:1:2: not JSON: expected a value, found '}'", "look at"),
         ("[1 2]", "f:1:4: not JSON: expected ',' or ']', found a number", "look at"),
         ('{"a" 1}', "f:1:6: not JSON: expected ':', found a number", "look at"),
-        ("{a: 1}", "f:1:2: not JSON: expected a key in double quotes, found text", "look at"),
+        ("{a: 1}", "f:1:2: not JSON: expected a key in double quotes, found text", "in double q"),
         ("{'a': 1}", 'f:1:2: not JSON: expected a key in double quotes, found "\'"', "double"),
         ("{} {}", "f:1:4: not JSON: expected the end of the file, found '{'", "look at"),
         ("# nodes\n{}", "f:1:1: not JSON: expected a value, found '#'", "remove the comment"),

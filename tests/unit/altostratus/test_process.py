@@ -134,23 +134,6 @@ def test_child_has_a_process_group_of_its_own() -> None:
     assert run([sys.executable, "-c", script]).stdout.strip() != str(os.getpgid(0))
 
 
-def test_the_kernel_ends_a_command_whose_parent_was_killed(tmp_path: Path) -> None:
-    pidfile = tmp_path / "pid"
-    script = f"echo $$ > {pidfile}.new; mv {pidfile}.new {pidfile}; exec sleep 1000"
-    code = (
-        "from altostratus.process import run; import sys; "
-        "run(['sh', '-c', sys.argv[1]], die_with_parent=True)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, script]) as parent:
-        while not pidfile.exists():
-            assert parent.poll() is None
-            time.sleep(0.05)
-        child = int(pidfile.read_text())
-        assert alive(child)
-        parent.kill()
-    assert dies(child)
-
-
 INTERACT = """
 import os, sys, threading
 from altostratus import process
@@ -192,3 +175,20 @@ def test_a_command_has_the_terminal(tmp_path: Path) -> None:
 
 def test_a_command_on_the_terminal_can_be_stopped(tmp_path: Path) -> None:
     assert "code -9 terminal True" in on_a_terminal(tmp_path, "sleep 1000\n", "stop")
+
+
+def test_the_kernel_ends_a_command_whose_parent_was_killed(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    script = f"echo $$ > {pidfile}.new; mv {pidfile}.new {pidfile}; exec sleep 1000"
+    code = (
+        "from altostratus.process import run; import sys; "
+        "run(['sh', '-c', sys.argv[1]], die_with_parent=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, script]) as parent:
+        while not pidfile.exists():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        child = int(pidfile.read_text())
+        assert alive(child)
+        parent.kill()
+    assert dies(child)

@@ -429,7 +429,7 @@ def test_vanished_base_is_a_clear_error(runs: FakeRuns, job: Job) -> None:
     entry = job.cache.find(LAYERS, base)
     assert entry
     entry.path.unlink()
-    with pytest.raises(AltostratusError, match="base layer of t-tiny-lxc has gone"):
+    with pytest.raises(AltostratusError, match="base layer of t-tiny-lxc is no longer"):
         carry_out(plan, job, 1)
     assert job.cache.find(IMAGES, plan[0].recipe)
 

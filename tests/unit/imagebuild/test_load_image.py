@@ -375,7 +375,7 @@ def test_record_that_is_not_one(
         (["none.raw"], "no such file: none.raw"),
         (["c-db-lxc.raw", "--environment", "e"], "--environment needs --manifest"),
         (["c-db-lxc.raw", "x.odd", "--name", "n"], "--name is for one file"),
-        (["x.odd"], "does not tell the disk format"),
+        (["x.odd"], "does not show the disk format"),
         (["c-db-lxc.raw", "--property", "novalue"], "--property takes KEY=VALUE"),
         (["c-db-lxc.raw", "--property", "id=1"], "--property takes KEY=VALUE"),
         (["c-db-lxc.raw", "--property", "=1"], "--property takes KEY=VALUE"),

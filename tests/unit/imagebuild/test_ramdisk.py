@@ -104,7 +104,7 @@ def test_it_goes_without_types_and_roles(
 ) -> None:
     for wrong in (["--hypervisor", "kvm"], ["--role", "x"], ["--partition"]):
         assert build.main(["--deploy-ramdisk", *wrong, "-o", str(tmp_path)]) == 2
-    assert "goes without --hypervisor" in capsys.readouterr().err
+    assert "cannot be combined with --hypervisor" in capsys.readouterr().err
 
 
 def test_a_shell_needs_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
