@@ -193,16 +193,6 @@ def test_second_run_builds_nothing(tiny: Path, builds: Builds) -> None:
     assert tiny.stat().st_ino == before.st_ino
 
 
-def test_missing_package_is_a_clear_error(tiny: Path, builds: Builds) -> None:
-    code, out, err = builds.run("broken")
-    assert (code, out) == (1, "")
-    assert "Unable to locate package no-such-package" in err
-    assert "the release has no such package" in err
-    assert "no-such-package" in (builds.output / "logs" / "t-broken-lxc.log").read_text()
-    assert builds.leftovers() == []
-    assert builds.work() == []
-
-
 def test_failed_build_is_kept(tiny: Path, builds: Builds) -> None:
     code, out, err = builds.run("failing", "--keep-failed")
     assert (code, out) == (1, "")
@@ -243,7 +233,7 @@ def test_shell_in_a_failed_root(tiny: Path, builds: Builds) -> None:
             "ELEMENTS_PATH": str(builds.directory / "elements"),
         },
     )
-    screen, _ = child.communicate("".join(f"{line}\n" for line in typed), timeout=300)
+    screen, _ = child.communicate("".join(f"{line}\n" for line in typed), timeout=600)
     assert "building t-failing-lxc failed" in screen
     assert "\nhalf\n" in screen, screen
     assert "/root bookworm\n" in screen, screen
@@ -252,6 +242,16 @@ def test_shell_in_a_failed_root(tiny: Path, builds: Builds) -> None:
     assert builds.leftovers() == []
     assert builds.work() == []
     assert not list((builds.cache / "failed").glob("*"))
+
+
+def test_missing_package_is_a_clear_error(tiny: Path, builds: Builds) -> None:
+    code, out, err = builds.run("broken")
+    assert (code, out) == (1, "")
+    assert "Unable to locate package no-such-package" in err
+    assert "the release has no such package" in err
+    assert "no-such-package" in (builds.output / "logs" / "t-broken-lxc.log").read_text()
+    assert builds.leftovers() == []
+    assert builds.work() == []
 
 
 def test_unreachable_mirror_is_a_clear_error(tiny: Path, builds: Builds) -> None:
