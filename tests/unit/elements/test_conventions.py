@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for every element and is checked by no other tool."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -56,6 +57,15 @@ def test_packages_have_names_by_distribution(element: Path) -> None:
         assert yaml.safe_load(listed.read_text()), listed
         deps = (element / "element-deps").read_text().split()
         assert "package-installs" in deps
+
+
+def test_pkg_map_has_no_identities(element: Path) -> None:
+    """DIB's package-installs runs ``pkg-map --missing-ok``: an unmapped name is the package's."""
+    path = element / "pkg-map"
+    if path.exists():
+        families: dict[str, dict[str, str]] = json.loads(path.read_text())["family"]
+        same = [name for names in families.values() for name in names if names[name] == name]
+        assert not same, path
 
 
 def test_services_are_installed_by_the_hooks(element: Path) -> None:
