@@ -203,7 +203,7 @@ def completed() -> int:
     """Signal success; return the exit status: 1 if a signal was not delivered."""
     result = {"deploy_stdout": "applied", "deploy_stderr": "", "deploy_status_code": 0}
     if not signal(result):
-        print("error: Heat could not be told that the metadata is applied", file=sys.stderr)
+        print("error: could not signal to Heat that the metadata is applied", file=sys.stderr)
         return 1
     write_state("applied", **applied())
     return 0
