@@ -149,7 +149,7 @@ class TestWaiting:
     def test_tcp(self, machine: Machine) -> None:
         done = machine.run("wait_tcp 127.0.0.1 1 0 'a service'")
         assert done.returncode == 1
-        assert "error: a service (127.0.0.1 port 1): not there" in done.stderr
+        assert "error: timed out after 0 s waiting for a service (127.0.0.1 port 1)" in done.stderr
         assert "Connection refused" in done.stderr
 
 
