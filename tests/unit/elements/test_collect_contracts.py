@@ -85,3 +85,29 @@ def test_a_refresh_asks_every_api(tmp_path: Path) -> None:
         text = text.replace(inside, outside)
     subprocess.run(["bash", "-c", text], check=True)
     assert (tmp_path / "asked").read_text().splitlines() == ["80 /v2", "81 /"]
+
+
+def test_the_build_disables_units_and_rejects_missing_ones(tmp_path: Path) -> None:
+    """systemctl disable succeeds for a unit that does not exist; the hook must not."""
+    fake = tmp_path / "bin/systemctl"
+    fake.parent.mkdir()
+    fake.write_text(
+        '#!/bin/sh\n[ "$1" = disable ] && exec echo "$2"\n'
+        'case $2 in a.service) echo enabled ;; "b@x.service") echo disabled; exit 1 ;; *) exit 1 ;; esac\n'
+    )
+    fake.chmod(0o755)
+    hook = tmp_path / "post-install.d/60-disable-units"
+    hook.parent.mkdir()
+    hook.symlink_to(HOOKS / "post-install.d/60-disable-units")
+    environment = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"}
+
+    def run(*units: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "units").write_text("".join(f"{unit}\n" for unit in units))
+        return subprocess.run([hook], env=environment, capture_output=True, text=True)
+
+    done = run("a.service", "b@x.service")
+    assert (done.returncode, done.stdout) == (0, "a.service\nb@x.service\n")
+    done = run("a.service", "c.service")
+    assert done.returncode == 1
+    assert "error: a contract lists the unit c.service, which does not exist" in done.stderr
+    assert run().returncode == 0
