@@ -93,7 +93,8 @@ def test_the_build_disables_units_and_rejects_missing_ones(tmp_path: Path) -> No
     fake.parent.mkdir()
     fake.write_text(
         '#!/bin/sh\n[ "$1" = disable ] && exec echo "$2"\n'
-        'case $2 in a.service) echo enabled ;; "b@x.service") echo disabled; exit 1 ;; *) exit 1 ;; esac\n'
+        "case $2 in\na.service) echo enabled ;;\n"
+        "b@x.service) echo disabled; exit 1 ;;\n*) exit 1 ;;\nesac\n"
     )
     fake.chmod(0o755)
     hook = tmp_path / "post-install.d/60-disable-units"
