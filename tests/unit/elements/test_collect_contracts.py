@@ -110,5 +110,5 @@ def test_the_build_disables_units_and_rejects_missing_ones(tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (0, "a.service\nb@x.service\n")
     done = run("a.service", "c.service")
     assert done.returncode == 1
-    assert "error: a contract lists the unit c.service, which does not exist" in done.stderr
+    assert "error: a contract lists the unit c.service, but the image has none" in done.stderr
     assert run().returncode == 0
