@@ -65,8 +65,7 @@ def _units(spec: Spec) -> str:
 def units() -> list[str]:
     """Return the units of all services, as their contracts name them; few are on one node."""
     known = contracts.load(datafiles.elements_path()).by_name.values()
-    listed = [each.node.get("units") for each in known]
-    names = {name for each in listed if each for name in each.plain()} | {CONFIGURATION}
+    names = {name for each in known for name in each.units} | {CONFIGURATION}
     return sorted(f"{name}.service" for name in names)
 
 

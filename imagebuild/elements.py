@@ -3,6 +3,7 @@
 
 import difflib
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from altostratus import datafiles
 from altostratus.errors import InputError
+from altostratus.yamlfile import document
+from altostratus.yamlfile.problems import Report
 
 EVERY_LAYER = frozenset(
     {
@@ -36,8 +39,14 @@ MARKER = "every-layer"
 PACKAGES = "project-packages"
 """A file of this name lists the Python packages of this project that an element installs."""
 
-# No build reads these.
-_IRRELEVANT = frozenset({"README.rst", "README.md", "service.yaml", "tests", "__pycache__"})
+CONTRACT = "service.yaml"
+"""A service element's contract; the generator needs most of it, a build just CONTRACT_FIELDS."""
+
+CONTRACT_FIELDS = ("health", "units")
+"""The fields of contracts that the element os-config-hooks builds into an image."""
+
+# Nothing that happens in a build depends on these.
+_IRRELEVANT = frozenset({"README.rst", "README.md", CONTRACT, "tests", "__pycache__"})
 
 
 def search_path() -> list[Path]:
@@ -95,11 +104,19 @@ def project_packages(elements: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def file_digests(elements: Mapping[str, Path]) -> dict[str, str]:
-    """Return ``element/file`` → digest of all files of ``elements`` that can influence a build."""
-    return {
+    """Return ``element/file`` → digest of all files of ``elements`` that can influence a build.
+
+    Of a contract, only CONTRACT_FIELDS count. Raises InvalidInputError if one is not YAML.
+    """
+    files = {
         f"{name}/{path.relative_to(directory)}": _digest(path)
         for name, directory in elements.items()
         for path in _files(directory)
+    }
+    return files | {
+        f"{name}/{CONTRACT}": digest
+        for name, directory in elements.items()
+        if (directory / CONTRACT).is_file() and (digest := _contract_digest(directory / CONTRACT))
     }
 
 
@@ -119,6 +136,17 @@ def _digest(path: Path) -> str:
         return f"link to {path.readlink()}"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:40]
     return f"{digest} executable" if os.access(path, os.X_OK) else digest
+
+
+def _contract_digest(path: Path) -> str | None:
+    """Return the digest of the CONTRACT_FIELDS of the contract ``path``; None if it has none."""
+    report = Report()
+    fields = document.load(path, report).fields
+    report.raise_if_any()
+    built = {name: fields[name].plain() for name in CONTRACT_FIELDS if name in fields}
+    if not built:
+        return None
+    return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _missing(wanted: Sequence[str], path: Sequence[Path], message: str) -> InputError:

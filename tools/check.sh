@@ -23,6 +23,17 @@ shell_files() {
     done
 }
 
+# Python inside elements, which is in no package.
+element_programs() {
+    git ls-files --cached --others --exclude-standard elements | while read -r file; do
+        [ -f "$file" ] || continue
+        read -r first <"$file" || continue
+        case $file:$first in
+            *.py:* | *:'#!'*python*) echo "$file" ;;
+        esac
+    done
+}
+
 # A session of its own with a third of another's share of the processors (sched(7), autogroups): the longer tests go first.
 behind='[ ! -w /proc/self/autogroup ] || echo 5 > /proc/self/autogroup; exec "$@"'
 
@@ -48,11 +59,15 @@ case $stage in
     lint)
         ruff format --check .
         ruff check .
+        # ruff finds programs by their suffix.
+        element_programs | grep -v '[.]py$' | xargs -r ruff format --check
+        element_programs | grep -v '[.]py$' | xargs -r ruff check
         shell_files | xargs -r shellcheck --external-sources
         ELEMENTS_DIR=elements LIB_DIR=elements dib-lint
         ;;
     types)
         mypy
+        element_programs | xargs -r mypy --scripts-are-modules
         ;;
     unit)
         pytest tests/unit --numprocesses=auto "$@"

@@ -76,7 +76,7 @@ def _nova_defaults(known: Contracts) -> dict[Path, str]:
             }
             type_ = service.removeprefix("nova-")
             path = ELEMENTS / service / "static/usr/share/altostratus/nova-defaults"
-            text = json.dumps(nested(own), indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps(nested(own), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
             found[path / f"{type_}.json"] = text
     return found
 

@@ -24,6 +24,8 @@ _NAME = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$", "title": "a service 
 _KEY_PATTERN = r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$"
 _KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
 _KEY = {"type": "string", "pattern": _KEY_PATTERN, "title": _KEY_TITLE}
+# A base contract writes {service}.leaf, see generator.contracts.inheritance.
+_OWN_KEY = {**_KEY, "pattern": r"^([a-z][a-z0-9_-]*|\{service\})(\.[a-z0-9_-]+)+$"}
 KEY_FORM = KEYWORDS - {"default", "required", "description"}
 """The keywords of a key's entry that form the schema of its value."""
 
@@ -43,6 +45,10 @@ SERVICE_SCHEMA: Schema = {
             "default": False,
             "description": "Shared settings only; comes into a role through element-deps",
         },
+        "extends": {
+            **_NAME,
+            "description": "Base contract whose keys `{service}.…` this service has as its own",
+        },
         "needs": {
             "type": "array",
             "items": _NAME,
@@ -56,7 +62,23 @@ SERVICE_SCHEMA: Schema = {
         "units": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "systemd units that the element starts",
+            "description": "systemd units that the element starts, without `.service`; the build "
+            "disables them, os-refresh-config enables and starts them",
+        },
+        "health": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "port"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"type": "string", "minLength": 1, "description": "For messages"},
+                    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+                    "path": {"type": "string", "pattern": r"^/\S*$", "default": "/"},
+                },
+            },
+            "description": "HTTP checks of the APIs: `name` (for messages), `port`, `path` (`/`); "
+            "a refresh ends when each answers with a status below 500",
         },
         "endpoint": {
             "type": "object",
@@ -89,7 +111,7 @@ SERVICE_SCHEMA: Schema = {
         },
         "keys": {
             "type": "object",
-            "propertyNames": _KEY,
+            "propertyNames": _OWN_KEY,
             "additionalProperties": {
                 "type": "object",
                 "required": ["type", "description"],

@@ -15,7 +15,8 @@ from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
 from generator.contracts import check_contracts, checks, references
 from generator.contracts.grammar import KEY_FORM, SERVICE_SCHEMA
-from generator.contracts.model import Contract, Contracts, Endpoint, Key
+from generator.contracts.inheritance import SOURCES, extended, is_inherited
+from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key
 
 
 def load(elements: Path) -> Contracts:
@@ -24,11 +25,13 @@ def load(elements: Path) -> Contracts:
     Raises InvalidInputError with every problem of every contract.
     """
     report = Report()
+    paths = sorted(elements.glob("*/service.yaml"))
+    nodes = {path.parent.name: document.load(path, report) for path in paths}
     contracts: dict[str, Contract] = {}
-    for path in sorted(elements.glob("*/service.yaml")):
-        node = document.load(path, report)
+    for element, written in nodes.items():
+        node = extended(written, nodes, report)
         if schema.check(node, SERVICE_SCHEMA, report, "service.yaml"):
-            contract = _contract(node, path.parent, report)
+            contract = _contract(node, elements / element, report)
             contracts[contract.name] = contract
     report.raise_if_any()
     loaded = Contracts(
@@ -81,6 +84,8 @@ def _contract(node: Node, folder: Path, report: Report) -> Contract:
         needs=tuple(plain.get("needs", ())),
         max=plain.get("max"),
         endpoint=Endpoint(**{"path": "", **endpoint}) if endpoint else None,
+        units=tuple(plain.get("units", ())),
+        health=tuple(Health(**{"path": "/", **one}) for one in plain.get("health", ())),
         contributes={
             key: tuple(references.parse(item) for item in items)
             for key, items in plain.get("contributes", {}).items()
@@ -96,8 +101,10 @@ def _contract(node: Node, folder: Path, report: Report) -> Contract:
 def _keys(node: Node, contract: str, report: Report) -> Iterator[Key]:
     keys = node.get("keys")
     for name, field in (keys.fields if keys else {}).items():
+        if is_inherited(name):
+            continue
         plain = field.plain()
-        sources = [word for word in ("value", "default", "required") if word in plain]
+        sources = [word for word in SOURCES if word in plain]
         if len(sources) != 1:
             given = " and ".join(sources) or "none"
             message = f"{name}: one of value, default, required: true; not {given}"

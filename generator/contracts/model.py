@@ -47,10 +47,23 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """An HTTP check of one API of a service, on any instance that has the service.
+
+    The API is healthy if it answers a GET of ``path`` on ``port`` with a status below 500.
+    """
+
+    name: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """One service, or the shared base of several; see SERVICE_SCHEMA for the fields.
 
-    ``closure`` names the contracts of this element and of those that it depends on.
+    ``keys`` includes those that the service inherits from the contract that it extends. ``closure``
+    names the contracts of this element and of those that it depends on.
     """
 
     name: str
@@ -59,6 +72,8 @@ class Contract:
     base: bool
     needs: tuple[str, ...]
     max: int | None
+    units: tuple[str, ...]
+    health: tuple[Health, ...]
     endpoint: Endpoint | None
     contributes: Mapping[str, tuple[Value, ...]]
     secrets: Mapping[str, str]

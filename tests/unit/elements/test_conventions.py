@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds for every element and is checked by no other tool."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -58,9 +59,18 @@ def test_packages_have_names_by_distribution(element: Path) -> None:
         assert "package-installs" in deps
 
 
+def test_pkg_map_has_no_identities(element: Path) -> None:
+    """DIB's package-installs runs ``pkg-map --missing-ok``: an unmapped name is the package's."""
+    path = element / "pkg-map"
+    if path.exists():
+        families: dict[str, dict[str, str]] = json.loads(path.read_text())["family"]
+        same = [name for names in families.values() for name in names if names[name] == name]
+        assert not same, path
+
+
 def test_services_are_installed_by_the_hooks(element: Path) -> None:
     folders = ("os-apply-config", "os-refresh-config", "systemd", "static")
-    if any(below(element, folder) for folder in folders):
+    if element.name != "os-config-hooks" and any(below(element, name) for name in folders):
         assert "os-config-hooks" in dependencies(element), element
 
 

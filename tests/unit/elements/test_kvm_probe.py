@@ -67,7 +67,7 @@ def test_kvm_where_a_kernel_boots_with_it(script: ModuleType, tmp_path: Path, co
 @pytest.mark.parametrize(
     ("kvm", "control", "reason"),
     [
-        (HANGS, BOOTS, "but not with it; its last word: Probing EDD... ok"),
+        (HANGS, BOOTS, "but not with it; its last line: Probing EDD... ok"),
         (HANGS, f"{BOOTS}; exec sleep 1000", "but not with it"),
         (FAILS, BOOTS, "a guest with KVM ends early: qemu: failed to set MSR 0x10a."),
         # A kernel that spoke and died is none that works.

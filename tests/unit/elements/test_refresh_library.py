@@ -144,12 +144,12 @@ class TestWaiting:
     def test_timeout_says_what_and_why(self, machine: Machine) -> None:
         done = machine.run("wait_for 'the lake' 0 bash -c 'echo dry; echo very dry >&2; exit 1'")
         assert done.returncode == 1
-        assert done.stderr == "error: the lake: not there after 0 s (very dry)\n"
+        assert done.stderr == "error: timed out after 0 s waiting for the lake (very dry)\n"
 
     def test_tcp(self, machine: Machine) -> None:
         done = machine.run("wait_tcp 127.0.0.1 1 0 'a service'")
         assert done.returncode == 1
-        assert "error: a service (127.0.0.1 port 1): not there" in done.stderr
+        assert "error: timed out after 0 s waiting for a service (127.0.0.1 port 1)" in done.stderr
         assert "Connection refused" in done.stderr
 
 
@@ -199,7 +199,7 @@ class TestUnits:
         machine.write("broken")
         done = machine.run("restart_if_changed x.service; echo reached")
         assert (done.returncode, done.stdout) == (1, "")
-        assert "why it failed\nerror: x.service does not start" in done.stderr
+        assert "why it failed\nerror: cannot start x.service" in done.stderr
         (machine.path / "broken").unlink()
         machine.run("restart_if_changed x.service")
         assert machine.jobs() == ["systemctl start x.service"]

@@ -26,7 +26,7 @@ dib-run-parts Sat Nov 21 08:06:25 UTC 2026 11-memcached completed
 {RUNNING}post-configure.d/12-mariadb
 starting mariadb.service
 cannot log in with s3cret-word
-error: MariaDB: not there after 60 s
+error: timed out after 60 s waiting for MariaDB
 
 [2026-11-21 08:06:26,000] (os-refresh-config) [ERROR] during post-configure phase. [Command 'x']
 
@@ -163,7 +163,7 @@ def test_failed_names_script_and_last_lines_without_secrets(instance: Instance, 
     lines = [
         "starting mariadb.service",
         "cannot log in with ***",
-        "error: MariaDB: not there after 60 s",
+        "error: timed out after 60 s waiting for MariaDB",
     ]
     assert instance.refresh["state"] == "failed"
     assert instance.refresh["script"] == "post-configure.d/12-mariadb"

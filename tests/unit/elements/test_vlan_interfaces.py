@@ -160,4 +160,4 @@ def test_limits(
     monkeypatch.setattr(main.__globals__["subprocess"], "run", machine.run)
     monkeypatch.setattr(main.__globals__["time"], "sleep", lambda _: None)
     assert main([str(file)]) == 1
-    assert "error: the untagged network: not there after 0 s" in capsys.readouterr().err
+    assert "error: timed out after 0 s waiting for the untagged network" in capsys.readouterr().err

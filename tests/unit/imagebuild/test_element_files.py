@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import runpy
 from pathlib import Path
 
 import pytest
@@ -71,13 +72,31 @@ def test_documentation_and_contract_do_not_count(own_elements: Path) -> None:
     assert elements.file_digests({"tiny": tiny}) == before
 
 
-def test_no_element_reads_contracts_during_the_build() -> None:
-    # They are left out of the digests, so a build must not depend on them.
+def test_of_a_contract_only_what_is_built_in_counts(own_elements: Path) -> None:
+    tiny = own_elements / "tiny"
+
+    def digest(text: str) -> str | None:
+        (tiny / "service.yaml").write_text(text)
+        return elements.file_digests({"tiny": tiny}).get("tiny/service.yaml")
+
+    contract = "service: tiny\nsummary: {}\nunits: [{}]\n"
+    first = digest(contract.format("A service", "tiny"))
+    assert first == digest(contract.format("Another summary", "tiny"))
+    assert first != digest(contract.format("A service", "tiny, other"))
+    assert first != digest(contract.format("A service", "tiny") + "health: [{name: x, port: 1}]\n")
+    with pytest.raises(InputError, match="not YAML"):
+        digest("units: [tiny\n")
+
+
+def test_builds_read_contracts_in_one_place() -> None:
+    """And of them just the fields that are in the digests."""
     root = datafiles.elements_path()
-    hooks = [path for path in root.glob("*/*.d/*") if path.is_file()]
-    assert hooks
-    readers = [p for p in hooks if "service.yaml" in p.read_text(errors="replace")]
-    assert readers == []
+    programs = [path for path in root.glob("*/*.d/*") if path.is_file()]
+    programs += root.glob("*/*.py")
+    readers = [p.name for p in programs if '"service.yaml' in p.read_text(errors="replace")]
+    assert readers == ["collect_contracts.py"]
+    collector = runpy.run_path(str(root / "os-config-hooks/collect_contracts.py"))
+    assert collector["FIELDS"] == elements.CONTRACT_FIELDS
 
 
 def test_elements_that_run_in_every_layer(own_elements: Path) -> None:

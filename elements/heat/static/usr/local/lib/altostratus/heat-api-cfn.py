@@ -1,13 +1,14 @@
 #!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
-"""heat-api-cfn that authenticates itself when it checks an instance's signature.
+"""heat-api-cfn that authenticates itself when it checks the signature of an instance.
 
-Keystone since the fix of CVE-2025-65073 accepts POST /v3/ec2tokens only from a caller with the role
-service or admin; Heat of this release sends no token, so that every poll and every signal of an
-instance would end in 403 AccessDenied. Later releases of Heat send one, as this does.
+Since the fix of CVE-2025-65073, Keystone accepts POST /v3/ec2tokens only with a token of the role
+service or admin. This release of Heat sends none, so every poll and every signal of an instance
+would end with 403 AccessDenied. Later releases send one, as this program does.
 """
 
 import sys
+from typing import Any
 
 # First: it patches the standard library for eventlet.
 from heat.cmd import api_cfn  # isort: skip
@@ -21,14 +22,23 @@ GROUP = "keystone_authtoken"
 
 
 class AuthenticatedRequests:
-    """Stands in for the module ``requests`` in ec2token, which uses its ``post`` alone."""
+    """Replaces the module ``requests`` in ec2token, which uses only its ``post``."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Log in at the first use: the configuration is not read yet."""
-        self._session = None
+        self._session: Any = None
 
-    def post(self, url, headers=None, timeout=60, **arguments):
-        """Post with this service's token, once more with a new one if Keystone refuses it."""
+    def post(
+        self,
+        url: str,
+        headers: dict[str, str] | None = None,
+        timeout: float = 60,
+        **arguments: Any,
+    ) -> requests.Response:
+        """Post with this service's token; try a new token if Keystone rejects it.
+
+        ``timeout`` is in seconds, other ``arguments`` are those of ``requests.post``.
+        """
         if self._session is None:
             loading.register_auth_conf_options(cfg.CONF, GROUP)
             auth = loading.load_auth_from_conf_options(cfg.CONF, GROUP)

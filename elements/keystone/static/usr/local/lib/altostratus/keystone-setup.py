@@ -1,13 +1,13 @@
 #!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
-"""Bring Keystone's keys and contents to what the metadata says; asking before changing anything.
+"""Make Keystone's keys, users, roles and catalogue what the metadata says.
 
     keystone-setup.py keys DIRECTORY UID:GID    the key repository; stdin: JSON list of keys
     keystone-setup.py catalogue HOST PORT       users, roles, services, endpoints, domains; stdin:
         JSON map of admin-password, region, services, users, roles, domains
 
-Secrets come in on stdin only. One process that speaks HTTP itself: the openstack client would take
-100 times as long. What Keystone holds beyond the metadata stays.
+Only what differs is changed. What Keystone has beyond the metadata stays. Secrets are read from
+stdin only. One process that speaks HTTP itself: the openstack client would take 100 times as long.
 """
 
 import base64
@@ -17,15 +17,18 @@ import json
 import os
 import sys
 import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
+from http.client import HTTPMessage
 from pathlib import Path
+from typing import Any
 
-# What Keystone's bootstrap makes, and what middleware asks service users for.
+# The roles of Keystone's bootstrap, and the one that keystonemiddleware requires of service users.
 BASE_ROLES = ("admin", "member", "reader", "service")
 STAMP = Path("/var/lib/altostratus/keystone-passwords")
 
 
 class RefusedError(Exception):
-    """Keystone answered with an error."""
+    """Keystone answered with an error, or not at all."""
 
 
 class Identity:
@@ -34,10 +37,10 @@ class Identity:
     Raises RefusedError for every answer that is not a success.
     """
 
-    def __init__(self, host, port, password):
+    def __init__(self, host: str, port: int, password: str) -> None:
         """Get a token of the user admin."""
         self.address = (host, port)
-        self.token = None
+        self.token: str | None = None
         domain = {"id": "default"}
         user = {"name": "admin", "domain": domain, "password": password}
         auth = {
@@ -47,7 +50,9 @@ class Identity:
         headers, _body = self._call("POST", "/auth/tokens", {"auth": auth})
         self.token = headers["X-Subject-Token"]
 
-    def _call(self, method, path, body=None):
+    def _call(
+        self, method: str, path: str, body: object = None
+    ) -> tuple[HTTPMessage, dict[str, Any]]:
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json"}
         if self.token:
@@ -65,55 +70,57 @@ class Identity:
             raise RefusedError(f"{method} {path}: {answer.status} {text[:300]}")
         return answer.headers, json.loads(text) if text else {}
 
-    def find(self, kind, **query):
-        """Return all things of a kind ("user") that match the query."""
+    def find(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        """Return all resources of ``kind`` ("user") that match ``query``."""
         text = urllib.parse.urlencode(query)
-        return self._call("GET", f"/{kind}s?{text}")[1][f"{kind}s"]
+        found: list[dict[str, Any]] = self._call("GET", f"/{kind}s?{text}")[1][f"{kind}s"]
+        return found
 
-    def create(self, kind, **fields):
-        """Make one thing of a kind and return it."""
+    def create(self, kind: str, **fields: object) -> dict[str, Any]:
+        """Create a resource of ``kind`` and return it."""
         print(f"creating {kind} {fields.get('name') or fields.get('url')}", file=sys.stderr)
-        return self._call("POST", f"/{kind}s", {kind: fields})[1][kind]
+        made: dict[str, Any] = self._call("POST", f"/{kind}s", {kind: fields})[1][kind]
+        return made
 
-    def update(self, kind, identifier, **fields):
-        """Change fields of one thing."""
+    def update(self, kind: str, identifier: str, **fields: object) -> None:
+        """Change ``fields`` of the resource ``identifier``."""
         self._call("PATCH", f"/{kind}s/{identifier}", {kind: fields})
 
-    def grant(self, scope, scope_id, user, role):
+    def grant(self, scope: str, scope_id: str, user: str, role: str) -> None:
         """Give a user a role in a project ("projects") or domain ("domains")."""
         self._call("PUT", f"/{scope}/{scope_id}/users/{user}/roles/{role}")
 
 
 class Passwords:
-    """Digests of the passwords that this program set, so that it sets only those that changed.
+    """Digests of the passwords that this program has set, so that it sets only those that changed.
 
-    Keystone shows no password, and setting one again would revoke the user's tokens.
+    Keystone does not show passwords, and setting one again would revoke the user's tokens.
     """
 
-    def __init__(self, path):
-        """Read the digests."""
+    def __init__(self, path: Path) -> None:
+        """Read the digests from ``path``."""
         self.path = path
-        self.known = {}
+        self.known: dict[str, str] = {}
         if path.exists():
             self.known = json.loads(path.read_text(encoding="ascii"))
 
-    def digest(self, user, password):
-        """Return what is kept of a password."""
+    def digest(self, user: str, password: str) -> str:
+        """Return what is stored for a password."""
         hashed = hashlib.pbkdf2_hmac("sha256", password.encode(), user.encode(), 1000)
         return base64.b64encode(hashed).decode()
 
-    def is_set(self, user, password):
-        """Return whether this is the password that was set last."""
+    def is_set(self, user: str, password: str) -> bool:
+        """Return whether ``password`` is the one that was set last."""
         return self.known.get(user) == self.digest(user, password)
 
-    def record(self, user, password):
-        """Note a password that is set now."""
+    def record(self, user: str, password: str) -> None:
+        """Store that ``password`` is set now."""
         self.known[user] = self.digest(user, password)
         write_private(self.path, json.dumps(self.known))
 
 
-def write_private(path, text, owner=None):
-    """Write a file that only its owner can read, complete or not at all."""
+def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    """Write a file of mode 0600 atomically; ``owner`` is its user id and group id."""
     new = path.with_name(f"{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as target:
@@ -123,8 +130,11 @@ def write_private(path, text, owner=None):
     new.rename(path)
 
 
-def write_keys(directory, owner):
-    """Make the key repository of numbered files hold the keys of stdin and no others."""
+def write_keys(directory: str, owner: str) -> None:
+    """Write the keys on stdin to a key repository and delete all other keys there.
+
+    ``owner`` is UID:GID.
+    """
     user, group = (int(number) for number in owner.split(":"))
     keys = json.load(sys.stdin)
     wanted = [Path(directory, str(number)) for number in range(len(keys))]
@@ -135,22 +145,24 @@ def write_keys(directory, owner):
         path.unlink()
 
 
-def ensure_user(identity, passwords, name, password, domain="default"):
-    """Return the id of the user, made or with its password changed if need be."""
+def ensure_user(
+    identity: Identity, passwords: Passwords, name: str, password: str, domain: str = "default"
+) -> str:
+    """Create the user or update its password, if necessary; return its id."""
     found = identity.find("user", name=name, domain_id=domain)
     key = f"{domain}/{name}"
     if not found:
         user = identity.create("user", name=name, password=password, domain_id=domain)
         passwords.record(key, password)
-        return user["id"]
+        return str(user["id"])
     if not passwords.is_set(key, password):
         identity.update("user", found[0]["id"], password=password)
         passwords.record(key, password)
-    return found[0]["id"]
+    return str(found[0]["id"])
 
 
-def ensure_roles(identity, names):
-    """Return the ids of all roles by name."""
+def ensure_roles(identity: Identity, names: Iterable[str]) -> dict[str, str]:
+    """Create the roles that are missing; return the ids of all roles by name."""
     ids = {role["name"]: role["id"] for role in identity.find("role")}
     for name in (*BASE_ROLES, *names):
         if name not in ids:
@@ -158,14 +170,16 @@ def ensure_roles(identity, names):
     return ids
 
 
-def ensure_named(identity, kind, name, **fields):
-    """Return the id of the one thing of a kind with that name."""
+def ensure_named(identity: Identity, kind: str, name: str, **fields: str) -> str:
+    """Create the resource of ``kind`` called ``name`` if it is missing; return its id."""
     found = identity.find(kind, name=name, **fields)
-    return (found[0] if found else identity.create(kind, name=name, **fields))["id"]
+    return str((found[0] if found else identity.create(kind, name=name, **fields))["id"])
 
 
-def ensure_service_users(identity, passwords, wish, roles):
-    """Make the service users, with the roles admin and service in the project service."""
+def ensure_service_users(
+    identity: Identity, passwords: Passwords, wish: Mapping[str, Any], roles: Mapping[str, str]
+) -> None:
+    """Create the service users, with the roles admin and service in the project service."""
     project = ensure_named(identity, "project", "service", domain_id="default")
     users = {item["name"]: item["password"] for item in wish["users"]}
     users.update(
@@ -177,15 +191,20 @@ def ensure_service_users(identity, passwords, wish, roles):
             identity.grant("projects", project, user, roles[role])
 
 
-def ensure_domains(identity, passwords, domains, roles):
-    """Make the domains, each with its administrator."""
+def ensure_domains(
+    identity: Identity,
+    passwords: Passwords,
+    domains: Iterable[Mapping[str, str]],
+    roles: Mapping[str, str],
+) -> None:
+    """Create the domains, each with its administrator."""
     for item in domains:
         domain = ensure_named(identity, "domain", item["name"])
         user = ensure_user(identity, passwords, item["admin"], item["password"], domain)
         identity.grant("domains", domain, user, roles["admin"])
 
 
-def ensure_admin(identity, names, roles):
+def ensure_admin(identity: Identity, names: Iterable[str], roles: Mapping[str, str]) -> None:
     """Give the user admin the owner's roles in the project admin."""
     user = identity.find("user", name="admin", domain_id="default")[0]["id"]
     project = identity.find("project", name="admin", domain_id="default")[0]["id"]
@@ -194,8 +213,10 @@ def ensure_admin(identity, names, roles):
             identity.grant("projects", project, user, roles[name])
 
 
-def ensure_catalogue(identity, services, region):
-    """Make services and endpoints; correct the URLs of those that are there."""
+def ensure_catalogue(
+    identity: Identity, services: Sequence[Mapping[str, str]], region: str
+) -> None:
+    """Create missing services and endpoints; correct the URLs of existing ones."""
     known = {service["type"]: service["id"] for service in identity.find("service")}
     endpoints = {
         (one["service_id"], one["interface"]): one
@@ -220,8 +241,8 @@ def ensure_catalogue(identity, services, region):
                 identity.update("endpoint", there["id"], url=url)
 
 
-def configure(host, port):
-    """Make Keystone hold what stdin asks for."""
+def configure(host: str, port: str) -> None:
+    """Create in Keystone what the JSON on stdin describes."""
     wish = json.load(sys.stdin)
     identity = Identity(host, int(port), wish["admin-password"])
     passwords = Passwords(STAMP)

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the SQL that makes the databases and accounts of a list, from stdin, what the list says.
+"""Print the SQL that creates the databases and accounts listed on stdin.
 
-The list is JSON: [{"name": DATABASE, "user": USER, "password": PASSWORD}, …]. Every statement may
-be repeated. Accounts may log in from anywhere and reach their own databases only.
+The list is JSON: [{"name": DATABASE, "user": USER, "password": PASSWORD}, …]. Every statement is
+idempotent. Accounts may log in from anywhere and can use only their own databases.
 """
 
 import json
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 
 
-def quoted(text):
+def quoted(text: str) -> str:
     """Return ``text`` as an SQL string (MariaDB's default sql_mode, where backslash escapes)."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def statements(databases):
-    """Yield the statements for the list ``databases``."""
+def statements(databases: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the statements for ``databases``, the items of the list."""
     for item in databases:
         account = f"{quoted(item['user'])}@'%'"
         password = quoted(item["password"])

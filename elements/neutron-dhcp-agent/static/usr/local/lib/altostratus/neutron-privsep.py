@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """neutron-privsep.py dhcp-agent|helper ARGUMENT…: the DHCP agent with one privileged helper.
 
-Neutron runs privileged functions in helpers, one for each set of capabilities: four beside the DHCP
-agent, 320 MiB that do nothing most of the time. Here all functions belong to the set that contains
-the others. Agent and helper must agree on that, so both start with this script.
+Neutron runs privileged functions in helper processes, one for each set of capabilities: four beside
+the DHCP agent, which take 320 MiB and are idle most of the time. Here all functions use the context
+whose capabilities include those of the others. Agent and helper must agree on that, so this script
+starts both.
 """
 
 import runpy
@@ -14,7 +15,7 @@ HELPER = "/usr/local/bin/privsep-helper"
 CONTEXTS = ("conntrack_cmd", "dhcp_release_cmd", "link_cmd", "namespace_cmd", "ovs_vsctl_cmd")
 
 
-def share_context():
+def share_context() -> None:
     """Make every privileged context the default one, before functions are declared in them."""
     from neutron import privileged
 
@@ -22,7 +23,7 @@ def share_context():
         setattr(privileged, name, privileged.default)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the program named by the first argument with the others."""
     program = argv.pop(1)
     if program == "helper":
@@ -35,7 +36,7 @@ def main(argv):
     share_context()
     from neutron.cmd.eventlet.agents import dhcp
 
-    return dhcp.main()
+    return int(dhcp.main() or 0)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ML2 mechanism driver for bare-metal ports: they are bound wherever the node is.
+"""ML2 mechanism driver that binds bare-metal ports without a layer 2 agent.
 
-Ironic's network interface ``flat`` makes ports of vnic_type ``baremetal`` whose binding host is the
-node itself, where no layer 2 agent runs; without a driver that takes them they end as
-``binding_failed``. There is nothing to plug: the node's cable is in the physical network already.
+Ironic's network interface ``flat`` creates ports of vnic_type ``baremetal`` whose binding host is
+the node itself, where no layer 2 agent runs; without a driver that binds them they end as
+``binding_failed``. There is nothing to plug: the node is cabled to the physical network already.
 networking-baremetal does the same with an agent that reports every node to Neutron.
 """
+
+from typing import Any
 
 from neutron_lib import constants
 from neutron_lib import context as contexts
@@ -14,24 +16,27 @@ from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
 
-# A node's cable carries the network untagged.
+# A node receives its network untagged.
 NETWORK_TYPES = (constants.TYPE_FLAT,)
 
 
 class BareMetalDriver(api.MechanismDriver):
     """Binds bare-metal ports to flat networks."""
 
-    def initialize(self):
-        """Hear of ports that leave their node."""
+    def initialize(self) -> None:
+        """Subscribe to ports that leave their node."""
         registry.subscribe(give_back, resources.PORT, events.AFTER_UPDATE)
 
     @property
-    def connectivity(self):
-        """Return what a bound port gives: the data link layer."""
-        return portbindings.CONNECTIVITY_L2
+    def connectivity(self) -> str:
+        """Return the connectivity of a bound port: layer 2."""
+        return str(portbindings.CONNECTIVITY_L2)
 
-    def bind_port(self, context):
-        """Bind a bare-metal port to its network's flat segment, active at once."""
+    def bind_port(self, context: Any) -> None:
+        """Bind a bare-metal port to the flat segment of its network and make it ACTIVE.
+
+        ``context`` is ML2's PortContext.
+        """
         if context.current[portbindings.VNIC_TYPE] != portbindings.VNIC_BAREMETAL:
             return
         for segment in context.segments_to_bind:
@@ -45,11 +50,11 @@ class BareMetalDriver(api.MechanismDriver):
                 return
 
 
-def give_back(resource, event, trigger, payload):
-    """Make a port that has left its node an ordinary one again.
+def give_back(resource: str, event: str, trigger: object, payload: Any) -> None:
+    """Reset the vnic_type of a port that has left its node to normal.
 
-    Ironic sets its vnic_type and leaves it so (ironic.common.neutron.unbind_neutron_port): a server
-    of another hypervisor type, to which a role moves with its ports, could not use it.
+    Ironic sets it and does not reset it (ironic.common.neutron.unbind_neutron_port). When a role
+    moves to another hypervisor type, its new server could not use the port.
     """
     before, port = payload.states[0], payload.latest_state
     left = before[portbindings.HOST_ID] and not port[portbindings.HOST_ID]

@@ -2,27 +2,27 @@
 # shellcheck shell=bash
 # What the os-refresh-config scripts of the nova-TYPE elements share; source refresh.sh first.
 #
-# A script PP-nova-TYPE that sources this ends here, successfully, where the metadata describe no process of TYPE.
-# Its arguments are the units of the contract besides nova-compute-TYPE, in the order in which they stop.
+# If the metadata describe no process of TYPE, sourcing this ends the script NN-nova-TYPE with success. Its arguments
+# are the units of the contract besides nova-compute-TYPE, in the order in which they stop.
 
-# nova_compute_described TYPE [UNIT…]: whether the metadata describe a process of TYPE. Where they do no longer, the
-# process is stopped, then the UNITs, the guests' first, which shuts them down.
+# nova_compute_described TYPE [UNIT…]: return whether the metadata describe a process of TYPE. If they no longer do,
+# stop the process, then the UNITs; guests@TYPE comes first and shuts the instances down.
 nova_compute_described() {
     local type=$1 described units=("nova-compute-$1.service" "${@:2}")
-    # Metadata that cannot be read are no reason to stop anything.
+    # Unreadable metadata must not stop anything.
     described=$(metadata "nova-$type" "") || exit 1
     if [ -n "$described" ]; then
         return 0
     fi
     echo "the metadata describe no process of type $type" >&2
-    # What was started once is enabled. systemd keeps the order, as at a shutdown.
+    # A unit that was ever started is enabled. systemd stops them in order, as at shutdown.
     if systemctl --quiet is-enabled "${units[@]}" 2> /dev/null; then
         systemctl disable --now "${units[@]}"
     fi
     return 1
 }
 
-# nova_compute_directories TYPE [USER]: make the directories of a nova-compute process that runs as USER, else root.
+# nova_compute_directories TYPE [USER]: make the directories of a nova-compute process that runs as USER (root).
 nova_compute_directories() {
     local user=${2:-root} state lock
     state=$(metadata "nova-$1.state_path")
@@ -30,7 +30,7 @@ nova_compute_directories() {
     install -d -o "$user" -g "$user" -m 0755 "$state" "$state/instances" "$lock"
 }
 
-# start_nova_compute TYPE [FILE…]: start nova-compute-TYPE, or restart it if its configuration or a FILE changed.
+# start_nova_compute TYPE [FILE…]: start nova-compute-TYPE, or restart it if its configuration or a FILE has changed.
 start_nova_compute() {
     local type=$1
     shift

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """kvm-probe.py [--type auto|kvm|qemu] FILE: decide how virtual machines run; write it for Nova.
 
-A /dev/kvm that opens proves nothing: on some machines every guest hangs, at times after its
-firmware and its boot loader have worked. So a guest kernel is started with KVM and, as a control,
-without it, at the same time. KVM works if that kernel gets as far as looking for its root. If the
-control does first, machines are emulated: a KVM that is no faster is of no use; also if neither
-does in time.
+A /dev/kvm that opens proves nothing: on some machines every guest hangs, at times only after its
+firmware and its boot loader have run. So a guest kernel is started with KVM and, as a control,
+without it at the same time. KVM works if its kernel gets as far as looking for a root file system.
+Virtual machines are emulated if the control gets there first, because such a KVM is of no use, and
+if neither gets there in time.
 """
 
 import argparse
@@ -18,24 +18,25 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import IO, cast
 
 KVM = "/dev/kvm"
 KERNEL = "/usr/lib/altostratus/probe/vmlinuz"
 QEMU = "qemu-system-x86_64"
-# The kernel says so when all of it works, for it is given none.
+# The kernel's last message when everything works: it is given no root.
 SIGN = b"Unable to mount root fs"
 COMMAND_LINE = "console=ttyS0 earlyprintk=serial,ttyS0,115200 panic=-1"
-# Seconds for all of it, on a machine that is busy with other things. nova-compute waits for the
-# answer and starts then; TimeoutStartSec of kvm-probe.service and the wait of 96-nova-compute-is-up
-# for nova-compute-kvm are longer by a minute at least.
+# Seconds for the whole probe, on a busy machine. nova-compute starts after it; TimeoutStartSec of
+# kvm-probe.service and the wait of 96-nova-compute-is-up for nova-compute-kvm are longer by a
+# minute at least.
 LIMIT = 100.0
-# KVM, some ten times faster, gets as long as the control takes, and this much at least.
+# KVM, about ten times faster, gets as long as the control takes, and at least so many seconds.
 LEAST = 10.0
-# For a guest that is killed to end: one may hang in the kernel.
+# Seconds for a killed guest to end: it may hang in the kernel.
 STOP = 5.0
 
-# With AMD's identifications, which qemu64 has, guests need no page table isolation: it would make
-# emulation slower by half. Nova's own default for kvm is host-model.
+# qemu64 is an AMD model, for which guests use no page table isolation: that would make emulation
+# slower by half. Nova's own default for kvm is host-model.
 CONFIGURATION = {
     "kvm": "[libvirt]\nvirt_type = kvm\n",
     "qemu": "[libvirt]\nvirt_type = qemu\ncpu_mode = none\n",
@@ -43,10 +44,10 @@ CONFIGURATION = {
 
 
 class Guest:
-    """A guest kernel that is being started, and what it says."""
+    """A guest kernel that is being started, and its console output."""
 
-    def __init__(self, accelerator, cpu):
-        """Start it."""
+    def __init__(self, accelerator: str, cpu: str) -> None:
+        """Start it with QEMU's ``-accel`` and ``-cpu``."""
         self.said = b""
         self.started = time.monotonic()
         command = [QEMU, "-accel", accelerator, "-cpu", cpu, "-m", "256", "-nodefaults"]
@@ -55,35 +56,36 @@ class Guest:
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        self.output = cast("IO[bytes]", self.process.stdout)
 
-    def read(self):
-        """Take what it has said; return whether it may say more."""
-        more = os.read(self.process.stdout.fileno(), 65536)
+    def read(self) -> bool:
+        """Read its output; return whether there may be more."""
+        more = os.read(self.output.fileno(), 65536)
         self.said += more
         return bool(more)
 
     @property
-    def works(self):
+    def works(self) -> bool:
         """Whether the kernel got as far as it can."""
         return SIGN in self.said
 
     @property
-    def last_line(self):
-        """The last thing that it said."""
+    def last_line(self) -> str:
+        """Its last line of output."""
         lines = self.said.decode(errors="replace").split("\n")
         return next(
             (line.strip()[:200].rstrip(".") for line in reversed(lines) if line.strip()), "nothing"
         )
 
-    def stop(self):
+    def stop(self) -> None:
         """End it."""
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP)
-        self.process.stdout.close()
+        self.output.close()
 
 
-def probe():
+def probe() -> tuple[str, str]:
     """Return the type (kvm or qemu) and the reason for it."""
     try:
         os.close(os.open(KVM, os.O_RDWR | os.O_CLOEXEC))
@@ -101,13 +103,13 @@ def probe():
             guest.stop()
 
 
-def judge(kvm, control):
+def judge(kvm: Guest, control: Guest) -> tuple[str, str]:
     """Watch both guests until it is clear whether KVM works; return the type and the reason."""
     deadline = time.monotonic() + LIMIT
     taken = None
     with selectors.DefaultSelector() as selector:
         for guest in (kvm, control):
-            selector.register(guest.process.stdout, selectors.EVENT_READ, guest)
+            selector.register(guest.output, selectors.EVENT_READ, guest)
         while (left := deadline - time.monotonic()) > 0:
             for key, _ in selector.select(left):
                 if not key.data.read():
@@ -124,12 +126,12 @@ def judge(kvm, control):
         return "qemu", f"no guest kernel starts within {LIMIT:.0f} s, with KVM or without it"
     return "qemu", (
         f"a guest kernel starts without KVM within {taken:.1f} s, "
-        f"but not with it; its last word: {kvm.last_line}"
+        f"but not with it; its last line: {kvm.last_line}"
     )
 
 
-def write(path, kind, reason):
-    """Write the file for Nova whole or not at all."""
+def write(path: Path, kind: str, reason: str) -> None:
+    """Write the configuration file for Nova atomically."""
     text = f"# Written by kvm-probe: {reason}.\n{CONFIGURATION[kind]}"
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         file.write(text)
@@ -139,8 +141,8 @@ def write(path, kind, reason):
     Path(file.name).rename(path)
 
 
-def main(argv):
-    """Decide, write the file and say what and why."""
+def main(argv: list[str]) -> None:
+    """Decide, write the file and print what was decided and why."""
     parser = argparse.ArgumentParser(description="Decide whether virtual machines use KVM.")
     parser.add_argument("--type", choices=["auto", *CONFIGURATION], default="auto")
     parser.add_argument("file", type=Path)

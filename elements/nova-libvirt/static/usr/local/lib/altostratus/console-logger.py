@@ -2,52 +2,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """console-logger.py URI: copy the console of every running container to its console.log.
 
-libvirt keeps what a container writes to its console for a reader. Without one it stops taking it
-after some kilobytes, and who writes then hangs: systemd, journald, cloud-init, so the instance.
-Nova reads only when somebody asks for the console log; it then finds all in the file.
+libvirt buffers what a container writes to its console. Once some kilobytes are unread, writers
+block: systemd, journald, cloud-init, and so the instance. Nova reads only when somebody asks for
+the console log; it then finds everything in the file.
 """
 
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import libvirt
 
+# Bytes.
 LIMIT = 1 << 20
 
 
 class Consoles:
     """The consoles that are being read, by domain."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Read none yet."""
-        self.handles = {}
+        self.handles: dict[str, tuple[int, int]] = {}
 
-    def attach(self, domain):
-        """Read the console of a running domain from now on."""
+    def attach(self, domain: Any) -> None:
+        """Start to read the console of a running domain."""
         self.detach(domain)
         description = ElementTree.fromstring(domain.XMLDesc())  # noqa: S314 - libvirt wrote it
-        device = description.find("./devices/console[@type='pty']")
-        log = device.find("log")
-        if log is None:
+        console = "./devices/console[@type='pty']"
+        source, log = description.find(f"{console}/source"), description.find(f"{console}/log")
+        if source is None or log is None:
             return
-        terminal = os.open(
-            device.find("source").get("path"), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK
-        )
+        terminal = os.open(source.attrib["path"], os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         events = libvirt.VIR_EVENT_HANDLE_READABLE | libvirt.VIR_EVENT_HANDLE_HANGUP
-        watch = libvirt.virEventAddHandle(terminal, events, self.copy, (domain, log.get("file")))
+        opaque = (domain, log.attrib["file"])
+        watch = libvirt.virEventAddHandle(terminal, events, self.copy, opaque)
         self.handles[domain.UUIDString()] = (watch, terminal)
 
-    def detach(self, domain):
-        """Read the console of a domain no longer."""
-        watch, terminal = self.handles.pop(domain.UUIDString(), (None, None))
-        if watch is not None:
+    def detach(self, domain: Any) -> None:
+        """Stop to read the console of a domain."""
+        handle = self.handles.pop(domain.UUIDString(), None)
+        if handle:
+            watch, terminal = handle
             libvirt.virEventRemoveHandle(watch)
             os.close(terminal)
 
-    def copy(self, _watch, terminal, _events, opaque):
-        """Append what there is to read to the log."""
+    def copy(self, _watch: int, terminal: int, _events: int, opaque: tuple[Any, str]) -> None:
+        """Append what can be read to the log; libvirt calls this for its events."""
         domain, log = opaque
         try:
             text = os.read(terminal, 65536)
@@ -61,8 +63,8 @@ class Consoles:
             self.detach(domain)
 
 
-def append(log, text):
-    """Append to a log, which keeps its last half when it grows over LIMIT bytes."""
+def append(log: Path, text: bytes) -> None:
+    """Append to a log; one that has grown over LIMIT bytes keeps its last LIMIT / 2."""
     with log.open("ab") as target:
         target.write(text)
     if log.stat().st_size > LIMIT:
@@ -74,14 +76,14 @@ def append(log, text):
             file.write(rest)
 
 
-def main(argv):
-    """Follow the domains of a connection until it breaks; systemd starts anew."""
+def main(argv: list[str]) -> str:
+    """Follow the domains of a connection until it breaks; systemd then restarts this program."""
     libvirt.virEventRegisterDefaultImpl()
     connection = libvirt.open(argv[0])
     consoles = Consoles()
-    broken = []
+    broken: list[bool] = []
 
-    def changed(_connection, domain, event, _detail, _opaque):
+    def changed(_connection: Any, domain: Any, event: int, _detail: int, _opaque: object) -> None:
         if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
             consoles.attach(domain)
         elif event == libvirt.VIR_DOMAIN_EVENT_STOPPED:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What the os-refresh-config scripts of the libvirt types share; source refresh.sh first.
+# Functions for the os-refresh-config scripts of the libvirt types; source refresh.sh first.
 
 # libvirt_directories STATE_PATH: make the directories of a libvirtd; its configuration goes to
 # STATE_PATH/libvirt/etc, which is bound over /etc/libvirt in the namespace of its hypervisor.
@@ -20,7 +20,7 @@ EOF
 }
 
 # start_libvirtd TYPE STATE_PATH: start the namespace and the libvirtd of TYPE, or restart them if their
-# configuration changed.
+# configuration has changed.
 start_libvirtd() {
     restart_if_changed "hypervisor@$1.service" "/etc/nova/compute/nova-$1.env"
     restart_if_changed --no-wait "libvirtd@$1.service" "$2/libvirt/etc"/*.conf

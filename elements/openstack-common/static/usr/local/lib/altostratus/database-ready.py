@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
-"""database-ready.py FILE SECTION: can the service log in to the database of its configuration?
+"""database-ready.py FILE SECTION: can the service log in to its database?
 
-Reads ``connection`` (a SQLAlchemy URL) in SECTION of the oslo.config FILE, so that no password is
+Reads ``connection`` (a SQLAlchemy URL) from SECTION of the oslo.config FILE, so that no password is
 in an argument. Exit status 1, with the reason on stderr, until database, user and grant are there.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pymysql
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Try once to log in."""
     path, section = argv
     parser = configparser.RawConfigParser(strict=False)
@@ -25,7 +25,7 @@ def main(argv):
             host=url.hostname,
             port=url.port or 3306,
             user=url.username,
-            password=urllib.parse.unquote(url.password),
+            password=urllib.parse.unquote(url.password or ""),
             database=url.path.lstrip("/"),
             connect_timeout=5,
         ).close()

@@ -1,25 +1,29 @@
 #!/usr/bin/python3 -I
 # SPDX-License-Identifier: Apache-2.0
-"""ovs-bridges.py FILE: bridges to the physical networks, the node's addresses on them, routing.
+"""ovs-bridges.py FILE: create bridges to the physical networks, with addresses and routing.
 
 FILE is JSON: {"datapath_type": "auto|system|netdev", "bridges": [{"name", "address"?, "ports"?}],
 "masquerade": "INTERFACE or empty"}. A bridge without an address takes over those of its ports.
-Doing it twice changes nothing.
+Running it again changes nothing.
 """
 
 import ipaddress
 import json
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def run(*argv):
-    """Run a command; its failure ends this program with its message."""
+def run(*argv: str) -> None:
+    """Run a command; raises CalledProcessError if it fails."""
     subprocess.run(argv, check=True)
 
 
-def kernel_has_datapath():
+def kernel_has_datapath() -> bool:
     """Return whether the kernel has Open vSwitch's datapath, perhaps as a module to load."""
     if not Path("/sys/module/openvswitch").is_dir():
         loaded = subprocess.run(["modprobe", "openvswitch"], capture_output=True, check=False)
@@ -27,9 +31,9 @@ def kernel_has_datapath():
     return True
 
 
-def make_bridge(bridge, datapath):
-    """Make one bridge with its ports and the node's address on it."""
-    name = bridge["name"]
+def make_bridge(bridge: Mapping[str, Any], datapath: str) -> None:
+    """Create one bridge with its ports and the node's address on it."""
+    name: str = bridge["name"]
     run(
         "ovs-vsctl",
         "--may-exist",
@@ -52,8 +56,8 @@ def make_bridge(bridge, datapath):
             take_over(name, port)
 
 
-def take_over(bridge, port):
-    """Give a bridge the IPv4 addresses and routes of its port, which takes no packets any more."""
+def take_over(bridge: str, port: str) -> None:
+    """Move the IPv4 addresses and routes of a port to its bridge, which gets its packets now."""
     routes = shown("route", "show", "dev", port)
     for interface in shown("address", "show", "dev", port):
         for address in interface.get("addr_info", []):
@@ -65,15 +69,16 @@ def take_over(bridge, port):
             run("ip", "route", "replace", route["dst"], "via", route["gateway"], "dev", bridge)
 
 
-def shown(*words):
-    """Return what ip(8) shows, from its JSON."""
+def shown(*words: str) -> list[dict[str, Any]]:
+    """Return the parsed JSON output of ``ip -json -4 WORDS``."""
     command = ["ip", "-json", "-4", *words]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(text or "[]")
+    parsed: list[dict[str, Any]] = json.loads(text or "[]")
+    return parsed
 
 
-def hide_behind(interface, networks):
-    """Route for ``networks`` and let them hide behind the address of ``interface``."""
+def hide_behind(interface: str, networks: Iterable[Network]) -> None:
+    """Enable routing, and masquerade ``networks`` behind the address of ``interface``."""
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
     for network in networks:
         rule = ["POSTROUTING", "-s", str(network), "-o", interface, "-j", "MASQUERADE"]
@@ -84,7 +89,7 @@ def hide_behind(interface, networks):
             run("iptables", "-w", "-t", "nat", "-A", *rule)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Read FILE and do what it says."""
     wish = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     datapath = wish["datapath_type"]

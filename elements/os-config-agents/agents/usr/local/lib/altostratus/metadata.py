@@ -5,12 +5,12 @@
 
 FILE is what os-apply-config merged from all collectors (/run/altostratus/metadata.json), KEY a
 dotted path as in os-apply-config; a number selects a list item. Values are printed as
-``os-apply-config --key`` prints them: maps, lists and truth values as JSON, others as they are;
-with --json everything as JSON. A key that is absent or null gives DEFAULT, or without one exit
-status 1.
+``os-apply-config --key`` prints them: mappings, lists and booleans as JSON, others as they are;
+with --json everything as JSON. For a key that is absent or null, DEFAULT is printed; without
+DEFAULT the exit status is 1.
 
-Reading the merged file takes 20 ms where os-apply-config takes half a second, and an undercloud's
-scripts ask some hundred times.
+Reading the merged file takes 20 ms where os-apply-config takes half a second, and the scripts of an
+undercloud do it hundreds of times.
 """
 
 import json
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 
-def look_up(document, key):
+def look_up(document: object, key: str) -> object:
     """Return the value at the dotted path ``key`` of ``document``, None if there is none."""
     value = document
     for part in key.split("."):
@@ -31,8 +31,8 @@ def look_up(document, key):
     return value
 
 
-def main(argv):
-    """Print the value asked for; return the exit status."""
+def main(argv: list[str]) -> int:
+    """Print the value of the key; return the exit status."""
     as_json = argv[:1] == ["--json"]
     path, key, *default = argv[1:] if as_json else argv
     try:

@@ -6,27 +6,27 @@
 #     set -eu -o pipefail
 #     . /usr/local/lib/altostratus/refresh.sh
 #
-# Every function leaves the script with status 1 and a message on stderr when it cannot do its job;
-# os-refresh-config then runs error.d, which reports script and message to Heat. No function prints a
-# metadata value or the contents of a configuration file.
+# A function that fails ends the script with status 1 and a message on stderr; os-refresh-config then runs
+# error.d, which reports script and message to Heat. No function prints a metadata value or the contents of a
+# configuration file.
 #
-# Take values with a plain assignment (host=$(metadata keystone.host)): in `local x=$(…)`, in the words
-# of a command and in conditions bash ignores that the inner command failed.
+# Read values with a plain assignment (host=$(metadata keystone.host)): in `local x=$(…)`, in the words
+# of a command and in conditions bash ignores the failure of the inner command.
 
-# Overridden by tests only.
+# Only tests override these.
 REFRESH_LIB=${REFRESH_LIB:-/usr/local/lib/altostratus}
 REFRESH_STATE=${REFRESH_STATE:-/var/lib/altostratus}
 REFRESH_METADATA=${REFRESH_METADATA:-/run/altostratus/metadata.json}
 REFRESH_SCHEMA_CACHE=${REFRESH_SCHEMA_CACHE:-/var/cache/altostratus/schema}
 
-# fail MESSAGE: leave with status 1.
+# fail MESSAGE: end the script with status 1.
 fail() {
     echo "error: $*" >&2
     exit 1
 }
 
-# metadata KEY [DEFAULT]: print the value of a dotted metadata key (null counts as absent); true, false,
-# lists and maps as JSON, everything else as it is. Without DEFAULT an absent key is an error.
+# metadata KEY [DEFAULT]: print the value of a dotted metadata key (null counts as absent); booleans, lists
+# and mappings as JSON, everything else as it is. Without DEFAULT an absent key is an error.
 metadata() {
     /usr/bin/env python3 -IS "$REFRESH_LIB/metadata.py" "$REFRESH_METADATA" "$@"
 }
@@ -36,9 +36,9 @@ metadata_json() {
     /usr/bin/env python3 -IS "$REFRESH_LIB/metadata.py" --json "$REFRESH_METADATA" "$@"
 }
 
-# wait_for WHAT SECONDS COMMAND…: run COMMAND until it succeeds, at first every second, in the end every five:
-# many instances may be waiting for one, and for minutes, and each look costs a processor some tenths of a second.
-# On timeout the message carries the last line that COMMAND wrote.
+# wait_for WHAT SECONDS COMMAND…: run COMMAND until it succeeds, at first every second, later every five: many
+# instances may wait for the same thing for minutes, and each attempt takes some tenths of a second of processor time.
+# On timeout the message has the last line of COMMAND's output.
 wait_for() {
     local what=$1 limit=$2 started=$SECONDS deadline pause output said=
     shift 2
@@ -46,7 +46,7 @@ wait_for() {
     until output=$("$@" 2>&1); do
         if [ "$SECONDS" -ge "$deadline" ]; then
             output=$(tail -n 1 <<< "$output")
-            fail "$what: not there after $limit s${output:+ ($output)}"
+            fail "timed out after $limit s waiting for $what${output:+ ($output)}"
         fi
         if [ -z "$said" ]; then
             echo "waiting for $what, at most $limit s" >&2
@@ -64,10 +64,10 @@ wait_tcp() {
         timeout 5 bash -c 'exec 3<> "/dev/tcp/$1/$2"' wait_tcp "$1" "$2"
 }
 
-# restart_if_changed [--no-wait] UNIT FILE…: enable UNIT and see to it that it runs with the present
-# contents of FILEs and of its unit file: start it if it is not active, restart it if one of them
-# changed since the last time, else leave it alone. A FILE that does not exist counts as its own state.
-# With --no-wait the job is only queued (a later script waits for what the unit offers).
+# restart_if_changed [--no-wait] UNIT FILE…: enable UNIT and make it run with the current contents of FILEs and
+# of its unit file: start it if it is not active, restart it if one of them has changed since the last start, else
+# do nothing. A missing FILE is a state, too. With --no-wait the job is only queued; a later script waits until the
+# service answers.
 restart_if_changed() {
     local block=() unit stamp new
     if [ "$1" = --no-wait ]; then
@@ -93,7 +93,7 @@ restart_if_changed() {
         _unit_job restart "$unit" "${block[@]}"
     else
         echo "starting $unit" >&2
-        # Otherwise the start limit that earlier failures used up could refuse the job.
+        # Otherwise the start limit, used up by earlier failures, could reject the job.
         if systemctl is-failed --quiet "$unit"; then
             systemctl reset-failed "$unit"
         fi
@@ -102,13 +102,13 @@ restart_if_changed() {
     _write_stamp "$stamp" "$new"
 }
 
-# db_sync DATABASE[,DATABASE…] "PACKAGE…" MARKER COMMAND…: bring schemas up to date with COMMAND, once
-# for each set of versions of PACKAGEs.
+# db_sync DATABASE[,DATABASE…] "PACKAGE…" MARKER COMMAND…: migrate schemas with COMMAND, once for each set of
+# versions of PACKAGEs.
 #
-# Migrations from nothing take minutes. So where the schema cache exists and the database server is
-# local (mariadb over its socket), empty databases are filled from a dump that an earlier COMMAND left
-# there, keyed by the package versions; without a dump COMMAND runs and leaves one. COMMAND must
-# therefore put nothing into the databases that belongs to one cloud (passwords, addresses, endpoints).
+# Creating a schema takes minutes. So where the schema cache exists and the database server is local (mariadb over
+# its socket), empty databases are restored from a dump in the cache, keyed by the package versions; without a dump,
+# COMMAND runs and the result is dumped. COMMAND must therefore store nothing that belongs to one cloud (passwords,
+# addresses, endpoints).
 db_sync() {
     local databases=${1//,/ } packages=$2 marker=$3 versions key stamp dump=
     shift 3
@@ -136,9 +136,9 @@ db_sync() {
     _write_stamp "$stamp" "$key"
 }
 
-# Below: for the functions above only.
+# Private functions.
 
-# State of a unit's configuration: file names, contents, unit file and drop-ins.
+# Print a digest of a unit's configuration: file names, contents, unit file and drop-ins.
 _unit_digest() {
     local unit=$1 file
     shift
@@ -153,13 +153,13 @@ _unit_digest() {
     } | sha256sum | cut -d ' ' -f 1
 }
 
-# Run a systemd job; when it fails, what the unit said goes to stderr, so that the report has the cause.
+# Run a systemd job; when it fails, print the unit's journal on stderr, so that the report has the cause.
 _unit_job() {
     local verb=$1 unit=$2
     shift 2
     if ! systemctl "$@" "$verb" "$unit"; then
         journalctl --no-pager --output=cat --lines=20 --unit="$unit" >&2
-        fail "$unit does not $verb"
+        fail "cannot $verb $unit"
     fi
 }
 
@@ -175,7 +175,7 @@ _write_stamp() {
     mv "$1.new" "$1"
 }
 
-# True if the database server is local and all of these databases are there without a table.
+# Return whether the database server is local and all of these databases exist without a table.
 _databases_empty() {
     local database query
     command -v mariadb > /dev/null || return 1
@@ -185,7 +185,7 @@ _databases_empty() {
     done
 }
 
-# Complete or not at all: the cache outlives this machine.
+# Atomically: the cache outlives this machine.
 _dump_databases() {
     local dump=$2
     # shellcheck disable=SC2086 # a list of databases

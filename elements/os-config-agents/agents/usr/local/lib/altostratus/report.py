@@ -1,17 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Say how a refresh went: in refresh.json on this instance, and to Heat.
+"""Report how a refresh went, in refresh.json on this instance and to Heat.
 
     report.py state STATE     starting, waiting or applying
     report.py completed       all scripts succeeded
-    report.py failed          one failed; which one and its last lines are in refresh.log
+    report.py failed          a script failed; its name and last lines are in refresh.log
 
-Heat gets one signal for each deployment of the metadata: the first result counts, because Heat
-ignores signals for a deployment that is no longer in progress. A signal that does not arrive is
-sent again at the next refresh, which os-collect-config repeats until it succeeds. Deployments are
-known by their id, which Heat renews when it updates them.
+Heat gets one signal for each deployment in the metadata, the first result, because it ignores
+signals for a deployment that is no longer in progress. A signal that could not be delivered is sent
+again at the next refresh, which os-collect-config repeats until it succeeds. Deployments are
+identified by their id, which Heat renews when it updates them.
 
-No metadata value that looks secret leaves this program: it is replaced in what the scripts said.
+Values of the metadata that look secret are replaced in the output of scripts before it is reported.
 """
 
 import hashlib
@@ -22,8 +22,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 STATE = Path(os.environ.get("REFRESH_STATE", "/var/lib/altostratus"))
@@ -32,25 +34,25 @@ COLLECTED = Path("/var/lib/os-collect-config/os_config_files.json")
 
 # os-collect-config merges the config of these groups only; others belong to other agents.
 GROUPS = ("os-apply-config", "Heat::Ungrouped")
-# Heat keeps deploy_stderr in its database; the end of the log is what a person needs.
+# Heat keeps deploy_stderr in its database; the end of the log has the cause.
 LOG_LINES = 30
 SCRIPTS = "/usr/libexec/os-refresh-config/"
-# What os-refresh-config says when a script failed, in this order.
+# What os-refresh-config logs when a script has failed, in this order.
 PHASE_FAILED = "(os-refresh-config) [ERROR] during"
 HANDLERS_CALLED = "Calling error handlers."
 ATTEMPTS = 5
 SECRET_KEY = re.compile(r"(^|[^a-z])(password|secret|token|keys?|db|connection|credentials?)$")
 
 
-def read_json(path, default):
+def read_json(path: Path, default: Any) -> Any:
     """Return the JSON in the file ``path``, ``default`` if there is no such file."""
     if not path.exists():
         return default
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_json(path, document, mode):
-    """Replace the file ``path`` by ``document``; a reader sees the old or the new contents."""
+def write_json(path: Path, document: object, mode: int) -> None:
+    """Replace the file ``path`` by ``document`` as JSON, atomically."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
@@ -61,16 +63,16 @@ def write_json(path, document, mode):
     new.rename(path)
 
 
-def write_state(state, **details):
-    """Write refresh.json, which anybody may read."""
+def write_state(state: str, **details: object) -> None:
+    """Write refresh.json, which is world-readable."""
     document = {"state": state, "time": datetime.now(UTC).isoformat(timespec="seconds"), **details}
     write_json(STATE / "refresh.json", document, 0o644)
 
 
-def deployments():
-    """Return the deployments that the collected metadata carries, as Heat describes them."""
+def deployments() -> list[dict[str, Any]]:
+    """Return the deployments in the collected metadata, as Heat describes them."""
     files = os.environ.get("OS_CONFIG_FILES", "").split(":")
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in files if files != [""] else read_json(COLLECTED, []):
         document = read_json(Path(name), {})
         listed = document.get("deployments") if isinstance(document, dict) else None
@@ -80,11 +82,11 @@ def deployments():
     return list(found.values())
 
 
-def secrets(value, key=""):
+def secrets(value: object, key: str = "") -> Iterator[str]:
     """Yield the strings of a metadata tree that must not be shown.
 
-    These are all values below a key whose name ends like one of a secret, and the passwords inside
-    URLs, which scripts print without them.
+    These are all values below a key that SECRET_KEY matches, and the passwords inside URLs, which
+    may be printed on their own.
     """
     if isinstance(value, dict):
         for name, item in value.items():
@@ -101,21 +103,21 @@ def secrets(value, key=""):
                 yield from (password, unquote(password))
 
 
-def redact(lines):
+def redact(lines: list[str]) -> list[str]:
     """Return ``lines`` with every secret of the metadata replaced."""
-    # Short values (a port below a key named so) would tear unrelated words apart.
+    # Short values (such as a port below a key with such a name) occur inside unrelated words.
     found = {text for text in secrets(read_json(METADATA, {})) if len(text) >= 6}
     for secret in sorted(found, key=len, reverse=True):
         lines = [line.replace(secret, "***") for line in lines]
     return lines
 
 
-def failure():
-    """Return (script, last lines) of what failed, from refresh.log.
+def failure() -> tuple[str, list[str]]:
+    """Return the script that failed and its last lines, from refresh.log.
 
-    dib-run-parts says "Running SCRIPT" before each script, and os-refresh-config says that it calls
-    the error handlers when one failed. Without such a line os-apply-config itself failed, or
-    os-refresh-config did not get as far as calling them.
+    dib-run-parts logs "Running SCRIPT" before each script, and os-refresh-config logs that it calls
+    the error handlers when one has failed. Without such a line os-apply-config itself failed, or
+    os-refresh-config ended before it called them.
     """
     script, start = "os-apply-config", 0
     lines = log_before_handlers()
@@ -127,10 +129,10 @@ def failure():
     return script, redact(said[-LOG_LINES:])
 
 
-def log_before_handlers():
-    """Return the lines of refresh.log up to the call of the error handlers.
+def log_before_handlers() -> list[str]:
+    """Return the lines of refresh.log before the call of the error handlers.
 
-    The log is written through a pipe by tee, whose last lines may come after this program started.
+    tee writes the log and may write its last lines after this program has started.
     """
     log = STATE / "refresh.log"
     for _ in range(20):
@@ -142,8 +144,8 @@ def log_before_handlers():
     return text.splitlines()
 
 
-def send(deployment, payload):
-    """Send one signal to Heat; return whether it arrived.
+def send(deployment: Mapping[str, Any], payload: object) -> bool:
+    """Send one signal to Heat; return whether it was delivered.
 
     The URL is signed by Heat for this deployment (CFN_SIGNAL: POST, TEMP_URL_SIGNAL: PUT).
     """
@@ -159,7 +161,7 @@ def send(deployment, payload):
             with urllib.request.urlopen(request, timeout=30):  # noqa: S310
                 return True
         except (urllib.error.URLError, OSError) as error:
-            # The URL is a credential: only the reason is said.
+            # The URL is a credential: print only the reason.
             reason = getattr(error, "reason", error)
             print(f"signal for {deployment['name']}: {reason}", file=sys.stderr)
         if attempt + 1 < ATTEMPTS:
@@ -167,10 +169,10 @@ def send(deployment, payload):
     return False
 
 
-def signal(result):
-    """Record ``result`` for deployments that have none; deliver what Heat has not got.
+def signal(result: Mapping[str, object]) -> bool:
+    """Record ``result`` for deployments that have none; send results that were not delivered.
 
-    Returns whether all signals arrived.
+    Returns whether all were delivered.
     """
     record = STATE / "deployments.json"
     outcomes = read_json(record, {})
@@ -188,8 +190,8 @@ def signal(result):
     return arrived
 
 
-def applied():
-    """Return what refresh.json says about the metadata of this run."""
+def applied() -> dict[str, object]:
+    """Return the fields of refresh.json that identify the metadata of this run."""
     text = METADATA.read_bytes() if METADATA.exists() else b""
     return {
         "metadata": hashlib.sha256(text).hexdigest(),
@@ -197,18 +199,18 @@ def applied():
     }
 
 
-def completed():
-    """Signal success; return the exit status: 1 if a signal did not arrive."""
+def completed() -> int:
+    """Signal success; return the exit status: 1 if a signal was not delivered."""
     result = {"deploy_stdout": "applied", "deploy_stderr": "", "deploy_status_code": 0}
     if not signal(result):
-        print("error: Heat could not be told that the metadata is applied", file=sys.stderr)
+        print("error: could not signal to Heat that the metadata is applied", file=sys.stderr)
         return 1
     write_state("applied", **applied())
     return 0
 
 
-def failed():
-    """Signal a failure, once for a refresh; return the exit status."""
+def failed() -> int:
+    """Signal a failure, once for each refresh; return the exit status."""
     state = read_json(STATE / "refresh.json", {}).get("state")
     if state == "failed":
         return 0
@@ -220,7 +222,7 @@ def failed():
     return 0
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run one of the commands in the module's docstring; return the exit status."""
     if argv[:1] == ["state"] and len(argv) == 2:
         write_state(argv[1])

@@ -1,13 +1,13 @@
 #!/usr/bin/python3 -IS
 # SPDX-License-Identifier: Apache-2.0
-"""http-answers.py PORT [PATH]: does the API on this machine answer? Any status below 500 counts."""
+"""http-answers.py PORT [PATH]: does the API on this machine answer with a status below 500?"""
 
 import http.client
 import sys
 
 
-def main(argv):
-    """Ask once; say why not on stderr."""
+def main(argv: list[str]) -> int:
+    """Ask once; print why not on stderr and return 1."""
     port, path = int(argv[0]), argv[1] if argv[1:] else "/"
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
