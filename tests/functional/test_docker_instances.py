@@ -28,6 +28,8 @@ from devtest.undercloud import instances
 from devtest.workspace import Workspace
 from imagebuild import recipes
 
+pytestmark = pytest.mark.gate
+
 CLOUD = "docker-life"
 ROLES = """
 roles:
@@ -135,7 +137,7 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(state: Workspace, scratch: Path) -> Iterator[Life]:
+def life(state: Workspace, scratch: Path, keep: bool) -> Iterator[Life]:
     file = scratch / f"{CLOUD}.yaml"
     example = (examples_path() / "overcloud.yaml").read_text()
     head = example[: example.index("\nroles:")]
@@ -143,6 +145,8 @@ def life(state: Workspace, scratch: Path) -> Iterator[Life]:
     assert devtest("run", "--cloud", str(file)).returncode == 0
     connection = clouds.connect(state, "undercloud")
     yield Life(state, connection)
+    if keep:
+        return
     heat = stacks.client(connection)
     heat.stacks.delete(CLOUD)
     until("the stack is gone", lambda: stacks.find(heat, CLOUD) is None)

@@ -22,12 +22,16 @@ from conftest import devtest
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 NODE = "undercloud"
 COUNT = 3
 # Seconds for servers to be built or deleted, around a restart of a daemon.
 PATIENCE = 300
 # Nova looks every minute for what it has not finished.
 PERIODIC = 180
+# How long a daemon is away: drivers wait a minute for it.
+AWAY = 10
 
 # What is killed: a unit for each hypervisor type whose servers have to bear it.
 VICTIMS = {
@@ -102,6 +106,14 @@ class Servers:
     def ask_to_delete(self, ids: list[str]) -> None:
         for each in ids:
             self.connection.compute.delete_server(each, ignore_missing=True)
+
+    def begun_to_delete(self) -> None:
+        """Wait until Nova deletes the servers."""
+        guests.until("no server is being deleted", PATIENCE, self._deleting, between=0.2)
+
+    def _deleting(self) -> bool:
+        known = guests.known(self.connection, self.ids)
+        return not known or any(each.task_state == "deleting" for each in known)
 
     def gone(self) -> None:
         """Wait until no server is left, without asking again unless the daemon gives up."""
@@ -217,7 +229,7 @@ def test_killed_at_rest_and_during_delete(world: World) -> None:
 
     def while_deleting(servers: Servers) -> None:
         servers.ask_to_delete(servers.ids)
-        time.sleep(1)
+        servers.begun_to_delete()
         servers.kill()
         servers.gone()
 
@@ -256,7 +268,8 @@ def test_away_while_deleting(world: World) -> None:
         ids = servers.run("away", 2)
         servers.systemctl("stop")
         servers.ask_to_delete(ids)
-        time.sleep(10)
+        servers.begun_to_delete()
+        time.sleep(AWAY)
         servers.systemctl("start")
         servers.gone()
         servers.up()

@@ -11,6 +11,8 @@ from conftest import devtest
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 AGENT = "neutron-openvswitch-agent"
 
 

@@ -6,13 +6,11 @@ It lives through a restart of the undercloud, as all else does.
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import guests
+import killpoint
 import pytest
 import snapshot
 import yaml
@@ -23,6 +21,8 @@ from devtest import container
 from devtest.container import hostnet, processes
 from devtest.undercloud import nodes
 from devtest.workspace import Workspace
+
+pytestmark = pytest.mark.gate
 
 NAME = "hypervisor-0"
 HOST = f"{NAME}-lxc"
@@ -38,7 +38,7 @@ def traces(workspace: Workspace) -> list[str]:
     bridge = devtest("undercloud", "enter", "ovs-vsctl", "list-ports", "br-ctlplane").stdout.split()
     found += [port for port in bridge if port.startswith("as-")]
     found += [str(pid) for pid in processes.mentioning(str(workspace.nodes))]
-    found += [name for name in snapshot.take().cgroups if "altostratus-" in name]
+    found += [name for name in snapshot.cgroups() if "altostratus-" in name]
     return found + [str(path) for path in workspace.nodes.glob("*")]
 
 
@@ -162,15 +162,12 @@ def test_servers_are_shared_out_and_a_drained_node_gets_none(
     assert hosts == {"undercloud-lxc"}
 
 
-@pytest.mark.parametrize("seconds", [2, 6])
+@pytest.mark.full
+@pytest.mark.parametrize("point", ["node: link", "node: configured"])
 def test_a_killed_add_is_finished_or_undone(
-    undercloud: Workspace, machine: None, seconds: float
+    undercloud: Workspace, machine: None, point: str
 ) -> None:
-    command = [sys.executable, "-m", "devtest.main", "node", "add", NAME]
-    adding = subprocess.Popen(command, start_new_session=True)
-    time.sleep(seconds)
-    os.killpg(adding.pid, signal.SIGKILL)
-    adding.wait()
+    killpoint.kill(point, "devtest.main", "node", "add", NAME)
     assert devtest("node", "add", NAME).returncode == 0
 
 

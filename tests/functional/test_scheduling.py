@@ -18,6 +18,8 @@ from altostratus.hypervisors import HYPERVISORS
 from devtest.workspace import Workspace
 from imagebuild import load
 
+pytestmark = pytest.mark.gate
+
 NODE = "undercloud"
 BAREMETAL = "CUSTOM_BAREMETAL"
 COUNT = 20

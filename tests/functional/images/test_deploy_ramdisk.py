@@ -16,6 +16,8 @@ import pytest
 
 from imagebuild import cache
 
+pytestmark = pytest.mark.gate
+
 MIB = 2**20
 # Seconds until the agent starts, on a loaded machine.
 PATIENCE = 400.0

@@ -70,3 +70,23 @@ def test_packages_of_a_profile(
 def test_the_fast_part_asks_for_less(checkout: Path) -> None:
     asked = [run(checkout, "./run-tests.sh", *option).stderr for option in ([], ["--unit"])]
     assert ["docker.io" in each for each in asked] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fast"], "unknown argument --fast"),
+        (["tests/unit"], "unknown argument tests/unit"),
+        (["--unit", "--full"], "--unit and --full exclude each other"),
+    ],
+)
+def test_wrong_arguments_of_the_tests(checkout: Path, arguments: list[str], says: str) -> None:
+    done = run(checkout, "./run-tests.sh", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {says}\nhint: ./run-tests.sh --help\n"
+
+
+def test_help_of_the_tests_has_every_option(checkout: Path) -> None:
+    said = run(checkout, "./run-tests.sh", "--help").stdout
+    for word in ("--full", "--unit", "--keep", "-- ", "$ALTOSTRATUS_REPORTS", "Exit codes: 0"):
+        assert word in said
