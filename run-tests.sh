@@ -36,16 +36,19 @@ while [ $# -gt 0 ]; do
             sed -n '3,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"
             exit 0
             ;;
-        --unit | --full | --keep) options+=("$1") ;;
+        --unit)
+            profile=unit
+            options+=("$1")
+            ;;
+        --full | --keep) options+=("$1") ;;
         --) break ;;
         *) usage "unknown argument $1" ;;
     esac
     shift
 done
-case " ${options[*]} " in
-    *' --unit '*' --full '* | *' --full '*' --unit '*) usage '--unit and --full exclude each other' ;;
-    *' --unit '*) profile=unit ;;
-esac
+if [ "$profile" = unit ] && [ ${#options[@]} -gt 1 ]; then
+    usage '--unit goes without --full and --keep'
+fi
 
 tools/bootstrap.sh "$profile"
 PATH="$PWD/.venv/bin:$PATH"

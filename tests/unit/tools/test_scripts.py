@@ -77,7 +77,8 @@ def test_the_fast_part_asks_for_less(checkout: Path) -> None:
     [
         (["--fast"], "unknown argument --fast"),
         (["tests/unit"], "unknown argument tests/unit"),
-        (["--unit", "--full"], "--unit and --full exclude each other"),
+        (["--unit", "--full"], "--unit goes without --full and --keep"),
+        (["--keep", "--unit"], "--unit goes without --full and --keep"),
     ],
 )
 def test_wrong_arguments_of_the_tests(checkout: Path, arguments: list[str], says: str) -> None:
