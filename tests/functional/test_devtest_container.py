@@ -119,7 +119,7 @@ def test_start_after_a_process_was_killed(spec: Spec, victim: str) -> None:
     pid = processes.recorded(path)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    assert processes.wait_gone(pid, 5)
+    assert processes.wait_gone(pid, 30)
     container.stop(spec, timeout=0)
     assert container.start(spec)
     wait_for_systemd(spec)
@@ -180,7 +180,7 @@ def test_leftovers_of_another_state_go_at_start(spec: Spec, scratch: Path) -> No
         pid = processes.recorded(path)
         assert pid
         os.kill(pid, signal.SIGKILL)
-        assert processes.wait_gone(pid, 5)
+        assert processes.wait_gone(pid, 30)
     container.start(spec)
     wait_for_systemd(spec)
     container.stop(other, timeout=0)

@@ -109,7 +109,7 @@ class Servers:
 
     def begun_to_delete(self) -> None:
         """Wait until Nova deletes the servers."""
-        guests.until("no server is being deleted", PATIENCE, self._deleting, between=0.2)
+        guests.until("no server is being deleted", PATIENCE, self._deleting, between=0.5)
 
     def _deleting(self) -> bool:
         known = guests.known(self.connection, self.ids)

@@ -79,14 +79,14 @@ def test_a_server_on_the_node_has_its_network(
     connection = guests.connect(undercloud)
     image = guests.load(undercloud, "lxc", scratch)
     ids = guests.boot(connection, "on-node", image, host=HOST)
-    (server,) = guests.settled(connection, ids, 60)
+    (server,) = guests.settled(connection, ids, 120)
     assert (server.status, server.compute_host) == ("ACTIVE", HOST)
     # Its lease came from the undercloud, over the wire between the bridges.
     address = server.addresses[guests.NETWORK][0]["addr"]
-    guests.until(f"{address} does not answer", 30, lambda: guests.answers(address))
+    guests.until(f"{address} does not answer", 60, lambda: guests.answers(address))
     guests.until(
         "the guest says nothing",
-        30,
+        60,
         lambda: (
             "tiny guest is up" in connection.compute.get_server_console_output(server.id)["output"]
         ),
@@ -125,7 +125,7 @@ def test_a_node_with_instances_is_not_removed(
     connection = guests.connect(undercloud)
     image = guests.load(undercloud, "lxc", scratch)
     ids = guests.boot(connection, "stays", image, host=HOST)
-    guests.settled(connection, ids, 60)
+    guests.settled(connection, ids, 120)
     assert devtest("node", "remove").returncode == 1
     assert f"{NAME} has instances: stays" in capfd.readouterr().err
     # As it was: the next server may go there.
@@ -236,7 +236,7 @@ def test_fake_computes_are_hosts_like_others(undercloud: Workspace, fakes: str) 
         # One that ends is started again, beside the other.
         victim, other = children()
         container.inside(spec, "kill", "-KILL", victim)
-        guests.until("it is not back", 60, lambda: len(set(children()) - {victim, other}) == 1)
+        guests.until("it is not back", 120, lambda: len(set(children()) - {victim, other}) == 1)
         nodes.await_registered(connection, nodes.find(undercloud, fakes))
         assert boot("again") <= FAKE_HOSTS
     finally:
