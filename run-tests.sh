@@ -49,6 +49,9 @@ done
 if [ "$profile" = unit ] && [ ${#options[@]} -gt 1 ]; then
     usage '--unit goes without --full and --keep'
 fi
+if [[ " $* " == *tests/unit* && ! " $* " =~ tests(/|/functional[^ ]*)?\  ]]; then
+    profile=unit
+fi
 
 tools/bootstrap.sh "$profile"
 PATH="$PWD/.venv/bin:$PATH"

@@ -67,9 +67,21 @@ def test_packages_of_a_profile(
     assert list((checkout / "tmp").iterdir()) == []
 
 
-def test_the_fast_part_asks_for_less(checkout: Path) -> None:
-    asked = [run(checkout, "./run-tests.sh", *option).stderr for option in ([], ["--unit"])]
-    assert ["docker.io" in each for each in asked] == [True, False]
+@pytest.mark.parametrize(
+    ("arguments", "all_of_it"),
+    [
+        ([], True),
+        (["--full"], True),
+        (["--unit"], False),
+        (["--", "tests/unit/tools", "-k", "shell"], False),
+        (["--", "tests/unit", "tests/functional/test_nodes.py"], True),
+        (["--", "tests"], True),
+        (["--", "-k", "shell"], True),
+    ],
+)
+def test_the_fast_part_asks_for_less(checkout: Path, arguments: list[str], all_of_it: bool) -> None:
+    asked = run(checkout, "./run-tests.sh", *arguments).stderr
+    assert ("docker.io" in asked) == all_of_it
 
 
 @pytest.mark.parametrize(
