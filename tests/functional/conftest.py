@@ -137,8 +137,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _has_tier(item: pytest.Item) -> bool:
     """Tell whether an item is gate or full; a full test may be in a module of gate's."""
+    # The nearest first: a test's own, then its module's.
     tiers = [mark.name for mark in item.iter_markers() if mark.name in TIERS]
-    return tiers in (["gate"], ["full"], ["full", "gate"])
+    return bool(tiers) and "gate" not in tiers[:-1]
 
 
 def _destroys(item: pytest.Item) -> int:

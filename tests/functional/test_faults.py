@@ -202,7 +202,12 @@ def _state(server: Any) -> dict[str, Any]:
     return {leaf: getattr(server, leaf) for leaf in leaves} if server else {}
 
 
-@pytest.fixture(params=VICTIMS)
+@pytest.fixture(
+    params=[
+        name if name == "nova-compute" else pytest.param(name, marks=pytest.mark.full)
+        for name in VICTIMS
+    ]
+)
 def world(
     undercloud: Workspace, images: dict[str, str], scratch: Path, request: pytest.FixtureRequest
 ) -> Iterator[World]:
@@ -218,6 +223,7 @@ def world(
     guests.until_nothing(PERIODIC, there.left)
 
 
+@pytest.mark.full
 def test_killed_at_rest_and_during_delete(world: World) -> None:
     def at_rest(servers: Servers) -> None:
         servers.run("rest", COUNT - 1)
@@ -260,6 +266,7 @@ def test_killed_during_boot(world: World) -> None:
 
 
 # A minute is what the drivers wait for it.
+@pytest.mark.full
 @pytest.mark.parametrize("world", ["hypervisor"], indirect=True)
 def test_away_while_deleting(world: World) -> None:
     """Whatever a delete wants of the daemon, it waits for it, and Nova's service is up again."""
@@ -285,6 +292,7 @@ mysql nova --execute="
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("world", ["nova-compute"], indirect=True)
 def test_a_half_done_build_leaves_no_guest(world: World) -> None:
     """Nova gives the server up; it stops, and can be started again or deleted.

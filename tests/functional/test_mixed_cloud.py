@@ -198,6 +198,7 @@ def test_a_role_leaves_bare_metal(
     assert listed.strip() == ""
 
 
+@pytest.mark.full
 def test_a_partition_image_is_deployed_on_a_used_node(
     cloud: Any, state: Workspace, scratch: Path
 ) -> None:

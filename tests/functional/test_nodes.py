@@ -142,6 +142,7 @@ def test_a_node_with_instances_is_not_removed(
     assert not traces(undercloud)
 
 
+@pytest.mark.full
 def test_servers_are_shared_out_and_a_drained_node_gets_none(
     undercloud: Workspace, node: str, scratch: Path
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_killed_add_is_finished_or_undone(
     assert devtest("node", "add", NAME).returncode == 0
 
 
+@pytest.mark.full
 def test_a_node_that_was_killed_is_removed(undercloud: Workspace, node: str) -> None:
     init = container.pid(nodes.find(undercloud, NAME).spec)
     assert init
@@ -208,6 +210,7 @@ def fakes(undercloud: Workspace, machine: None, scratch: Path) -> str:
     return FAKES
 
 
+@pytest.mark.full
 def test_fake_computes_are_hosts_like_others(undercloud: Workspace, fakes: str) -> None:
     connection = guests.connect(undercloud)
     spec = nodes.find(undercloud, fakes).spec

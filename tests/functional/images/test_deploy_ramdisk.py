@@ -106,6 +106,7 @@ def test_it_knows_nothing_of_the_building_machine_and_the_day(root: Path, ramdis
             assert [trace for trace in traces if trace in data] == [], path
 
 
+@pytest.mark.full
 def test_the_same_packages_give_the_same_bytes(ramdisk: Path, scratch: Path) -> None:
     """Built from nothing but downloaded packages; the first may be out of the cache."""
     directory = scratch / "cache"
@@ -120,6 +121,7 @@ def test_the_same_packages_give_the_same_bytes(ramdisk: Path, scratch: Path) -> 
         assert record["sha256"] == recorded(ramdisk)[name]["sha256"], name
 
 
+@pytest.mark.full
 def test_it_boots_to_the_agent(ramdisk: Path, scratch: Path) -> None:
     disk, console = scratch / "node.raw", scratch / "node.console"
     with disk.open("wb") as stream:

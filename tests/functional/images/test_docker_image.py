@@ -225,6 +225,7 @@ def test_console_shows_the_journal(node: Node) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.full
 def test_reboot_and_power_off_from_inside_differ(node: Node) -> None:
     node.run("systemctl", "reboot", check=False)
     assert node.ended() == containers.EXIT_REBOOT

@@ -18,7 +18,7 @@ from machine import Machine
 
 from imagebuild.formats import disk
 
-pytestmark = pytest.mark.gate
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
