@@ -17,7 +17,7 @@ import yaml
 from conftest import devtest, identities, openstack
 
 from altostratus import datafiles
-from devtest import container
+from devtest import container, undercloud
 from devtest.container import hostnet, processes
 from devtest.undercloud import nodes
 from devtest.workspace import Workspace
@@ -32,13 +32,16 @@ FAKE_HOSTS = {f"{FAKES}-fake-0", f"{FAKES}-fake-1"}
 
 def traces(workspace: Workspace) -> list[str]:
     """Return what the machine has that belongs to a further node."""
-    found = [name for name in hostnet.namespaces() if name.startswith("altostratus-")]
-    found += [name for name in hostnet.links("altostratus") if name.startswith("as-")]
-    found += [name for name in hostnet.links() if name.startswith("as-") and name != "as-uc"]
+    spec = undercloud.current(workspace)
+    found = [name for name in hostnet.namespaces() if name.startswith(f"{spec.name}-")]
+    found += [name for name in hostnet.links(spec.name) if name.startswith("as-")]
+    found += [
+        name for name in hostnet.links() if name.startswith("as-") and name != spec.network.link
+    ]
     bridge = devtest("undercloud", "enter", "ovs-vsctl", "list-ports", "br-ctlplane").stdout.split()
     found += [port for port in bridge if port.startswith("as-")]
     found += [str(pid) for pid in processes.mentioning(str(workspace.nodes))]
-    found += [name for name in snapshot.cgroups() if "altostratus-" in name]
+    found += [name for name in snapshot.cgroups() if f"/{spec.name}-" in name]
     return found + [str(path) for path in workspace.nodes.glob("*")]
 
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which lanes a test run has, which tests each gets, and what the run amounts to."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -115,27 +113,3 @@ def test_table() -> None:
         "clouds    FAILED          60       2       1     1200",
         f"25.0 minutes; {testrun.os.cpu_count()} processors, 93% busy; load 2.5 3.2 3.0",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("def test_plain(): pass", "neither gate nor full"),
-        (
-            "import pytest\npytestmark = pytest.mark.full\n@pytest.mark.gate\ndef test_it(): pass",
-            "gate",
-        ),
-    ],
-)
-def test_a_functional_test_says_which_it_is(tmp_path: Path, text: str, complaint: str) -> None:
-    place = tmp_path / "functional"
-    place.mkdir()
-    for name in ("conftest.py", "evidence.py", "snapshot.py"):
-        (place / name).write_text((TOP / "tests/functional" / name).read_text())
-    (place / "test_it.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-c", TOP / "pyproject.toml", "--rootdir", tmp_path]
-    command += ["-p", "no:cacheprovider", "--collect-only", place]
-    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True)
-    assert done.returncode == 4
-    assert complaint in done.stderr
-    assert "test_it.py::test_" in done.stderr
