@@ -28,8 +28,9 @@ from tools.lanes import GATE, TOP, Lane, Selection
 REPORTS = "ALTOSTRATUS_REPORTS"
 """Variable with the directory for results; each run has one of its own below it."""
 DEFAULT_REPORTS = ".test-results"
-# pytest's exit code for a run that collected nothing, or deselected all.
+# pytest's exit codes for a run that collected nothing, or deselected all, and for Ctrl-C.
 NOTHING = 5
+INTERRUPT = 2
 # A session of its own with a third of another's share of the processors (sched(7), autogroups).
 BEHIND = '[ ! -w /proc/self/autogroup ] || echo 5 > /proc/self/autogroup; exec "$@"'
 # If the run itself is killed, its lanes end as by Ctrl-C: their fixtures undo what they did.
@@ -50,9 +51,8 @@ class Outcome:
     @property
     def word(self) -> str:
         """The outcome as the table has it."""
-        return {0: "passed", NOTHING: "no tests", -signal.SIGINT: "interrupted"}.get(
-            self.code, "FAILED"
-        )
+        words = {0: "passed", INTERRUPT: "interrupted", NOTHING: "no tests"}
+        return words.get(self.code, "FAILED")
 
 
 class Running:
@@ -94,9 +94,13 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
 
-    def wait(self) -> Outcome:
-        """Wait for the end of the lane."""
+    def join(self) -> None:
+        """Wait until the lane has closed its output."""
         self._reader.join()
+
+    def outcome(self) -> Outcome:
+        """Wait for the end of the lane, and return what it gave."""
+        self.join()
         code = self.process.wait()
         return Outcome(self.lane.name, code, self.seconds, **counts(junit(self.reports, self.lane)))
 
@@ -119,7 +123,24 @@ def counts(file: Path) -> dict[str, int]:
     return found
 
 
-def run(chosen: Sequence[Lane], selection: Selection, full: bool, keep: bool) -> int:
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for."""
+
+    selection: Selection
+    full: bool = False
+    keep: bool = False
+
+    def command(self, lane: Lane, report: Path) -> list[str]:
+        """Return what runs a lane's part of it. Tests that are named are run whatever they are."""
+        options = list(self.selection.options)
+        if lane.functional:
+            tier = () if self.full or self.selection.paths else GATE
+            options = [*tier, *(("--keep",) if self.keep else ()), *options]
+        return lane.command(self.selection.of(lane), options, report)
+
+
+def run(chosen: Sequence[Lane], request: Request) -> int:
     """Run the lanes and print what they gave; return the exit code."""
     reports = _directory()
     print(f"Results: {reports}", flush=True)
@@ -132,7 +153,7 @@ def run(chosen: Sequence[Lane], selection: Selection, full: bool, keep: bool) ->
                 names = ", ".join(each.name for each in group)
                 print(f"Not run, because the lanes before failed: {names or 'nothing'}")
                 break
-            outcomes += _side_by_side(group, selection, full, keep, reports)
+            _side_by_side(group, request, reports, outcomes)
     except KeyboardInterrupt:
         interrupted = True
     minutes = (time.monotonic() - began) / 60
@@ -144,29 +165,22 @@ def run(chosen: Sequence[Lane], selection: Selection, full: bool, keep: bool) ->
 
 
 def _side_by_side(
-    group: Sequence[Lane], selection: Selection, full: bool, keep: bool, reports: Path
-) -> list[Outcome]:
+    group: Sequence[Lane], request: Request, reports: Path, outcomes: list[Outcome]
+) -> None:
+    """Run the lanes of ``group`` to their ends, and append to ``outcomes`` what they gave."""
     running: list[Running] = []
     try:
         for lane in group:
-            options = [*_options(lane, selection, full, keep), *selection.options]
-            command = lane.command(selection.of(lane), options, junit(reports, lane))
-            running.append(Running(lane, command, reports))
-        return [each.wait() for each in running]
+            running.append(Running(lane, request.command(lane, junit(reports, lane)), reports))
+        for each in running:
+            each.join()
     except KeyboardInterrupt:
         print("Interrupted: the lanes undo what they did; this may take a minute", flush=True)
         for each in running:
             each.interrupt()
-        for each in running:
-            each.wait()
         raise
-
-
-def _options(lane: Lane, selection: Selection, full: bool, keep: bool) -> list[str]:
-    """Return the options of a functional lane: tests that are named are run whatever they are."""
-    if not lane.functional:
-        return []
-    return [*(() if full or selection.paths else GATE), *(("--keep",) if keep else ())]
+    finally:
+        outcomes += [each.outcome() for each in running]
 
 
 def verdict(outcomes: Sequence[Outcome]) -> int:
@@ -250,7 +264,7 @@ def _main(args: argparse.Namespace) -> int:
     if not chosen:
         raise InputError("no lane has such tests", "--unit leaves the functional tests out")
     with _only():
-        return run(chosen, selection, args.full, args.keep)
+        return run(chosen, Request(selection, args.full, args.keep))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from altostratus.errors import InputError
 from tools import lanes, testrun
-from tools.testrun import NOTHING, Outcome, Summary
+from tools.testrun import NOTHING, Outcome, Request, Summary
 
 TOP = lanes.TOP
 FUNCTIONAL = {"container", "images", "clouds"}
@@ -78,7 +78,7 @@ def test_a_lane_is_run_and_its_results_are_kept(
     file.write_text("def test_good(): pass\ndef test_bad(): assert False, 'this is why'\n")
     monkeypatch.setenv(testrun.REPORTS, str(tmp_path / "results"))
     lane = lanes.Lane("sample", (str(file),))
-    assert testrun.run([lane], lanes.Selection((), ()), full=False, keep=False) == 1
+    assert testrun.run([lane], Request(lanes.Selection((), ()))) == 1
     said = capfd.readouterr().out
     results = tmp_path / "results/latest"
     assert "sample    | " in said
@@ -86,6 +86,19 @@ def test_a_lane_is_run_and_its_results_are_kept(
     assert {"sample.log", "sample.xml", "summary.json"} == {each.name for each in results.iterdir()}
     assert "this is why" in (results / "sample.log").read_text()
     assert testrun.counts(results / "sample.xml") == {"tests": 2, "failed": 1, "skipped": 0}
+
+
+def test_the_gate_leaves_out_what_is_full_unless_it_is_named() -> None:
+    lane = next(each for each in lanes.LANES if each.name == "clouds")
+
+    def options(*arguments: str, full: bool = False, keep: bool = False) -> list[str]:
+        command = Request(lanes.select(arguments), full, keep).command(lane, Path("report"))
+        return command[command.index(f"--ignore={lanes.IMAGES}") + 1 :]
+
+    assert options() == ["-m", "not full"]
+    assert options("-k", "drained") == ["-m", "not full", "-k", "drained"]
+    assert options(full=True, keep=True) == ["--keep"]
+    assert options("tests/functional/test_nodes.py", "-x") == ["-x"]
 
 
 def test_functional_lanes_wait_for_the_others(
@@ -99,7 +112,7 @@ def test_functional_lanes_wait_for_the_others(
         lanes.Lane("first", (str(bad),)),
         lanes.Lane("second", (str(good),), functional=True),
     ]
-    assert testrun.run(both, lanes.Selection((), ()), full=True, keep=False) == 1
+    assert testrun.run(both, Request(lanes.Selection((), ()))) == 1
     assert "Not run, because the lanes before failed: second" in capfd.readouterr().out
     assert not (tmp_path / "results/latest/second.log").exists()
 
