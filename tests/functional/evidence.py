@@ -48,9 +48,8 @@ def save(report: pytest.TestReport, scratch: Path | None) -> Path | None:
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     sections = "".join(f"\n==== {title}\n{text}" for title, text in report.sections)
     (place / "test.txt").write_text(f"{report.longreprtext}\n{sections}")
-    for log in _logs(scratch) if scratch else ():
-        with contextlib.suppress(OSError):
-            shutil.copy(log, place / str(log.relative_to(scratch)).replace("/", "-"))
+    if scratch:
+        _copy_logs(scratch, place)
     command = [sys.executable, __file__, str(place)]
     with contextlib.suppress(subprocess.TimeoutExpired):
         path = f"{TOP}:{os.environ.get('PYTHONPATH', '')}"
@@ -59,15 +58,15 @@ def save(report: pytest.TestReport, scratch: Path | None) -> Path | None:
     return place
 
 
-def _logs(scratch: Path) -> list[Path]:
+def _copy_logs(scratch: Path, place: Path) -> None:
+    """Copy what builds, containers and machines below ``scratch`` have written lately."""
     recent = time.time() - LOG_AGE
-    found = []
     for path in [*scratch.rglob("*.log"), *scratch.rglob("console")]:
+        # They may go while we look.
         with contextlib.suppress(OSError):
             status = path.stat()
             if path.is_file() and status.st_size < LOG_SIZE and status.st_mtime > recent:
-                found.append(path)
-    return found
+                shutil.copy(path, place / str(path.relative_to(scratch)).replace("/", "-"))
 
 
 def save_clouds(there: Workspace, place: Path) -> None:

@@ -33,7 +33,7 @@ def images(
     undercloud: Workspace, scratch: Path, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, str]]:
     """The id of a tiny image for each type, as load-image loads it; machines for ironic."""
-    counts = [
+    counts: list[int] = [
         item.callspec.params["count"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and "count" in item.fixturenames
