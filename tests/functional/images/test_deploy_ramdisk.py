@@ -20,7 +20,7 @@ pytestmark = pytest.mark.gate
 
 MIB = 2**20
 # Seconds until the agent starts, on a loaded machine.
-PATIENCE = 400.0
+PATIENCE = 900.0
 COMMAND_LINE = "console=ttyS0 nomodeset quiet ipa-insecure=1 ipa-api-url=http://10.0.2.2:6385"
 # With content: programs know the words, too.
 PRIVATE_KEY = re.compile(rb"^-----BEGIN [A-Z ]*PRIVATE KEY-----\n[\w+/=:, -]{30}", re.MULTILINE)

@@ -22,7 +22,7 @@ from novadrivers.docker.images import ImageCache
 pytestmark = pytest.mark.gate
 
 # Seconds for a boot and a refresh on a loaded machine.
-PATIENCE = 180.0
+PATIENCE = 300.0
 OPTIONS = {option.name: option.default for option in conf.OPTIONS}
 SETTINGS = containers.Settings(
     host="test-docker",

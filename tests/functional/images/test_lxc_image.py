@@ -27,7 +27,7 @@ pytestmark = pytest.mark.gate
 SEED = "/var/lib/cloud/seed/config_drive"
 SCRIPTS = "/usr/libexec/os-refresh-config/post-configure.d"
 # Seconds for one refresh on a loaded machine.
-PATIENCE = 180.0
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")
