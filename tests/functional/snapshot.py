@@ -28,8 +28,8 @@ MARKS = ("altostratus-test-", "/test-", "test-launcher", "test-image", "t-launch
 """What is in the name of all that a lane makes for itself: directories, containers, links."""
 SHARED = ("/run/netns", "/run/altostratus")
 """Directories that the first of several users makes and the last one removes."""
-# Seconds in which another lane that has just made one of them puts something into it.
-SETTLING = 5.0
+# Seconds for the kernel and for other lanes, on a loaded machine.
+SETTLING = 10.0
 
 Counts = Callable[[str], bool]
 Identity = tuple[int, int]
@@ -110,15 +110,13 @@ def take(counts: Counts, group: str = CLOUDS, marks: tuple[str, ...] = ()) -> Sn
 
 
 def left(before: Snapshot, look: Callable[[], Snapshot]) -> dict[str, list[str]]:
-    """Return what is there that was not there ``before``.
+    """Return what is there that was not there ``before``, and stays.
 
-    A shared directory may have been made by another lane just now.
+    The kernel takes a moment to undo the mounts of processes that were killed, with their loop
+    devices; another lane may just have made a shared directory.
     """
     deadline = time.monotonic() + SETTLING
-    while found := before.added(look()):
-        others = all(_is_shared(item) for items in found.values() for item in items)
-        if not others or time.monotonic() > deadline:
-            break
+    while (found := before.added(look())) and time.monotonic() < deadline:
         time.sleep(0.2)
     return found
 
