@@ -19,6 +19,10 @@ case ${1:-} in
         sed -n '3,12s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
+    --version)
+        sed -n 's/^version = "\(.*\)"$/devtest \1/p' pyproject.toml
+        exit 0
+        ;;
 esac
 if [ "$(id -u)" -ne 0 ]; then
     echo "error: devtest.sh needs root: it mounts, makes namespaces and builds images" >&2

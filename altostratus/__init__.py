@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tools share: errors, commands, files, credentials, hypervisor types, YAML files."""
+"""What all commands share: errors, processes, files, credentials, hypervisor types, YAML files."""

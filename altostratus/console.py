@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every command of the project does in the same way: options, exit codes, messages, progress.
+"""What all commands have in common: options, exit codes, error messages, progress.
 
-Standard output carries results only; everything for the eye goes to standard error.
-Exit codes: 0 done, 1 failed, 2 bad input (argparse's too), 130 interrupted (SIGINT or SIGTERM).
+Standard output carries results only; messages and progress go to standard error.
+Exit codes: 0 success, 1 failure, 2 bad input (argparse's too), 130 interrupted (SIGINT or SIGTERM).
 """
 
 import argparse
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from altostratus.errors import AltostratusError
 
@@ -25,12 +25,42 @@ logger = logging.getLogger(__name__)
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose errors look like those of commands."""
+    """An argument parser that reports errors in the same form as the commands."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage, ``message`` and a hint on standard error, and exit with 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"error: {message}\nhint: {self.prog} --help explains\n")
+        self.exit(2, f"error: {message}\nhint: see {self.prog} --help\n")
+
+
+class _Version(argparse.Action):
+    """Prints the version. argparse's own action would need it, and a file read, on every start."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> NoReturn:
+        from altostratus.version import version
+
+        print(parser.prog, version())
+        parser.exit()
+
+
+def parse_arguments(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Add the options that every command has to ``parser``, and parse ``argv``.
+
+    They are ``--debug``, ``-q/--quiet`` and ``--version``. None stands for the process's own
+    arguments.
+    """
+    parser.add_argument("--debug", action="store_true", help="show debug messages and tracebacks")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, errors only")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    return parser.parse_args(argv)
 
 
 def run_command(
@@ -38,14 +68,12 @@ def run_command(
     parser: argparse.ArgumentParser,
     argv: Sequence[str] | None,
 ) -> int:
-    """Parse ``argv`` (None: the process's own arguments), call ``main`` and return the exit code.
+    """Parse ``argv`` (see ``parse_arguments``), call ``main`` and return the exit code.
 
-    Adds ``--debug`` and ``-q/--quiet`` to ``parser``. A raised AltostratusError is printed with its
-    hint; a traceback appears with ``--debug`` only. SIGTERM unwinds the program as Ctrl-C does.
+    An AltostratusError is printed with its hint; a traceback appears with ``--debug`` only.
+    SIGTERM unwinds the program as Ctrl-C does.
     """
-    parser.add_argument("--debug", action="store_true", help="show debug messages and tracebacks")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, errors only")
-    args = parser.parse_args(argv)
+    args = parse_arguments(parser, argv)
     _set_up_logging(args.debug, args.quiet)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
@@ -58,7 +86,7 @@ def run_command(
         _report(error, "interrupted", None)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output left; see "Note on SIGPIPE" in Python's signal documentation.
+        # The reader of our output is gone: "Note on SIGPIPE" in Python's signal documentation.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -97,14 +125,14 @@ def _report(error: BaseException, message: str, hint: str | None) -> None:
 
 
 class Progress:
-    """Tells the user on standard error what is being done and how long it took.
+    """Reports each step and its duration on standard error.
 
-    ``steps`` collects (name, seconds) of every finished step, in the order in which they ended.
+    ``steps`` collects (name, seconds) of every finished step, in the order in which they finished.
     Steps may run in several threads at once: each is then one line, written when it ends.
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        """Print nothing if ``quiet``; the steps are recorded all the same."""
+        """Print nothing if ``quiet``; steps are recorded in either case."""
         self.quiet = quiet
         self.steps: list[tuple[str, float]] = []
         self._lock = threading.Lock()
@@ -112,7 +140,7 @@ class Progress:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Print ``name``, run the body, print the seconds that it took, or that it failed."""
+        """Print ``name``, run the body, then print its duration in seconds, or that it failed."""
         started = time.monotonic()
         self._begin(name)
         try:
@@ -137,7 +165,7 @@ class Progress:
 
     def _end(self, name: str, started: float, outcome: str) -> None:
         with self._lock:
-            # Another step wrote in between: repeat the name.
+            # Another step wrote in the meantime: repeat the name.
             if self._open != name:
                 self._close_line()
                 self._write(f"{name} …")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the elements, templates and examples are: in the checkout, or installed with the wheel.
+"""Paths of the elements, templates and examples: in the checkout, or installed with the wheel.
 
-``setup.py`` installs them below ``<prefix>/share/altostratus``.
+``setup.py`` installs them in ``<prefix>/share/altostratus``.
 """
 
 import sys
@@ -27,14 +27,14 @@ def examples_path() -> Path:
 
 
 def packages_path() -> Path:
-    """Return the directory of the project's Python packages: of this one and those beside it."""
+    """Return the directory that holds this package and the project's other ones."""
     return Path(__file__).resolve().parent.parent
 
 
 def _tree(name: str) -> Path:
     checkout = packages_path()
     candidates = [
-        # Beside this package only if that is a checkout: site-packages may hold any "examples".
+        # Only a checkout has them beside this package: site-packages may hold any "examples".
         *([checkout / name] if (checkout / "pyproject.toml").is_file() else []),
         *(
             Path(prefix) / "share" / "altostratus" / name
@@ -46,5 +46,5 @@ def _tree(name: str) -> Path:
             return candidate
     raise AltostratusError(
         f"the {name} of altostratus are missing: {candidates[0]}",
-        "install altostratus again (pip install --force-reinstall), or work in a checkout",
+        "reinstall altostratus (pip install --force-reinstall), or work in a checkout",
     )

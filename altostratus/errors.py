@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exceptions that the tools raise on purpose, each with a hint for the person who reads it.
+"""The exceptions that commands raise on purpose, each with a hint that says what to do.
 
-``altostratus.console.run_command`` turns them into exit codes: 1 for what failed, 2 for bad input.
+``altostratus.console.run_command`` turns them into exit codes: 1 for a failure, 2 for bad input.
 """
 
 
 class AltostratusError(Exception):
-    """Something failed that the user can understand and often mend.
+    """A failure that users can understand and often fix.
 
     ``message`` says what failed, ``hint`` (optional) what to do about it.
     """
@@ -21,6 +21,6 @@ class AltostratusError(Exception):
 
 
 class InputError(AltostratusError):
-    """The user's input (file, argument, option) is wrong; nothing was done."""
+    """The user's input (file, argument, option) is invalid; nothing was changed."""
 
     exit_code = 2

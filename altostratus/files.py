@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are written whole or not at all, locks between processes, digests."""
+"""Atomic writes, locks between processes, digests."""
 
 import contextlib
 import fcntl
@@ -14,10 +14,10 @@ from typing import Any
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write ``text`` (UTF-8) to ``path`` with exactly ``mode``, whatever the umask.
+    """Write ``text`` (UTF-8) to ``path`` atomically and with exactly ``mode``, whatever the umask.
 
-    Readers see the old content or the new one: it goes to a file in the same directory first, which
-    has its mode before its content, is flushed to disk and renamed. Directories are made as needed.
+    Readers see the old content or the new: a temporary file in the same directory gets its mode,
+    then its content, is flushed to disk and renamed. Missing parent directories are created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -35,15 +35,15 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_json(path: Path, data: Any, mode: int = 0o644) -> None:
-    """Write ``data`` as indented JSON with a final newline, in the manner of ``write_text``."""
+    """Write ``data`` as indented JSON with a final newline, as ``write_text`` does."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", mode)
 
 
 @contextlib.contextmanager
 def lock(path: Path, blocking: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on the file ``path`` (made if absent, never removed).
+    """Hold an exclusive lock on the file ``path`` (created if missing, never removed).
 
-    The kernel drops the lock when the process dies. With ``blocking`` False, BlockingIOError is
+    The kernel releases the lock when the process dies. With ``blocking`` False, BlockingIOError is
     raised at once if another process or thread holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ def lock(path: Path, blocking: bool = True) -> Iterator[None]:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of the content of ``path`` as 64 hexadecimal digits."""
+    """Return the SHA-256 of the file ``path`` as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digests(path: Path, *algorithms: str) -> dict[str, str]:
-    """Return the digests of the content of ``path`` by ``hashlib`` name, reading it once."""
+    """Return the digests of the file ``path`` by ``hashlib`` name, reading it once."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
     with path.open("rb") as stream:
         while block := stream.read(2**20):
@@ -69,9 +69,9 @@ def digests(path: Path, *algorithms: str) -> dict[str, str]:
 
 
 def regular(directory: Path) -> Iterator[os.stat_result]:
-    """Yield the status of every regular file below ``directory``, links not followed.
+    """Yield the status of every regular file below ``directory``; links are not followed.
 
-    What vanishes meanwhile is left out: directories of instances come and go.
+    Files that vanish in the meantime are skipped: directories of instances come and go.
     """
     for parent, _, names in os.walk(directory):
         for name in names:
@@ -82,6 +82,6 @@ def regular(directory: Path) -> Iterator[os.stat_result]:
 
 
 def flush(path: Path) -> None:
-    """Wait until the content of ``path`` is on the disk."""
+    """Flush the file ``path`` to disk."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())

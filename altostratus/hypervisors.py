@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hypervisor types: one row each for what an image needs to run there and to be placed there.
+"""The hypervisor types: one row each with all that depends on the type of an instance.
 
-The image properties are Nova's: ``hypervisor_type`` is compared by ImagePropertiesFilter with what
-the driver advertises, which is ``baremetal`` for ironic; ``hw_vm_mode=exe`` is required by the
-libvirt driver for lxc. The formats are Glance's. Adding a type means adding a row and an element.
+The image properties are Nova's: ImagePropertiesFilter compares ``hypervisor_type`` with what the
+driver advertises, which is ``baremetal`` for ironic; the libvirt driver requires ``hw_vm_mode=exe``
+for lxc. The formats are Glance's. CONTRIBUTING.md says what a new type needs besides its row.
 """
 
 from collections.abc import Mapping
@@ -13,22 +13,22 @@ from types import MappingProxyType
 
 
 class Layout(StrEnum):
-    """What an image file is made of."""
+    """The structure of an image file."""
 
     DISK = "disk"
     """A whole disk with partitions and a boot loader, qcow2."""
     FILE_SYSTEM = "file system"
     """One ext4 file system, raw."""
     DOCKER_ARCHIVE = "docker archive"
-    """What ``docker load`` takes, tar."""
+    """A tar archive as ``docker load`` reads it."""
 
 
 @dataclass(frozen=True)
 class HypervisorType:
-    """One hypervisor type, as the user names it, and its images."""
+    """One hypervisor type: its name, its images, and what is special about its instances."""
 
     name: str
-    """What the user writes: kvm, lxc, docker or ironic."""
+    """The name that users write: kvm, lxc, docker or ironic."""
     summary: str
     """One line for help texts and documentation."""
     image_property: str
@@ -40,23 +40,23 @@ class HypervisorType:
     suffix: str
     """File name extension of the image file, without the dot."""
     layout: Layout
-    """What the image file is made of."""
+    """The structure of the image file."""
     target_element: str
-    """diskimage-builder element that makes an image fit for this type."""
+    """diskimage-builder element that adapts an image to this type."""
     extra_properties: Mapping[str, str] = field(default_factory=dict)
     """Image properties besides ``hypervisor_type``."""
     flavor_properties: Mapping[str, str] = field(default_factory=dict)
-    """Properties (extra specs) that a flavor must have for servers to be placed there."""
+    """Properties (extra specs) of flavors that Nova needs to place servers on this type."""
     partitions: bool = False
-    """Whether it can also start images of one file system, with kernel and ramdisk beside it."""
+    """Whether it can also boot partition images: one file system, kernel and ramdisk beside it."""
     bare_metal: bool = False
-    """Whether an instance is a machine: enrolled before, with one cable that carries its VLANs."""
+    """Whether an instance is a physical machine: enrolled first, VLANs as a trunk on one cable."""
     emulated_property: str | None = None
-    """``hypervisor_type`` of images for hosts without hardware virtualization, if it has any."""
+    """``hypervisor_type`` of images for hosts without hardware virtualization, if there is one."""
 
     @property
     def properties(self) -> dict[str, str]:
-        """Every image property that an image of this type carries in Glance."""
+        """Every property that images of this type have in Glance."""
         return {"hypervisor_type": self.image_property, **self.extra_properties}
 
 
@@ -103,7 +103,7 @@ _ROWS = (
         suffix="qcow2",
         layout=Layout.DISK,
         target_element="target-ironic",
-        # A node is given away as a whole: Placement knows neither its CPUs nor its memory.
+        # A server gets a whole node; Placement has no inventory of its CPUs and memory.
         flavor_properties=MappingProxyType(
             {
                 "resources:CUSTOM_BAREMETAL": "1",
@@ -118,7 +118,7 @@ _ROWS = (
 )
 
 HYPERVISORS: Mapping[str, HypervisorType] = MappingProxyType({row.name: row for row in _ROWS})
-"""Every hypervisor type by the name that the user writes."""
+"""The hypervisor types by name, in the order of documentation and help texts."""
 
 DEFAULT = "lxc"
-"""The type of a role where the cloud file names none."""
+"""The type of a role if the cloud file names none."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door through which the project starts other programs.
+"""Runs other programs; every command of the project is started here.
 
-Arguments are lists, never a shell's text. A child gets no standard input unless told, a small
-environment, and a process group of its own, which dies as a whole on timeout and interruption.
+Arguments are lists, never shell text. A child has no standard input unless it is given one, a
+small environment, and a process group of its own that is killed on timeout and interruption.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from typing import IO
 
 from altostratus.errors import AltostratusError
 
-# What a child inherits besides the variables given to it: how to find programs, where to keep
-# things, and the way out.
+# Variables that a child inherits: program search path, cache and state directories, proxies and CA
+# bundles.
 INHERITED = (
     "PATH",
     "HOME",
@@ -57,7 +57,7 @@ _running_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended; ``stdout`` and ``stderr`` are empty when not captured."""
+    """The result of a command; ``stdout`` and ``stderr`` are empty if they were not captured."""
 
     returncode: int
     stdout: str
@@ -67,14 +67,14 @@ class Result:
 class CommandError(AltostratusError):
     """A command failed, timed out or could not be started.
 
-    ``returncode`` is negative for a signal, None if it never ran or was stopped by us; ``output``
-    is the end of what it printed.
+    ``returncode`` is negative for a signal, None if the command never ran or was stopped by us;
+    ``output`` is the end of its output.
     """
 
     def __init__(
         self, message: str, hint: str | None = None, *, returncode: int | None, output: str = ""
     ) -> None:
-        """Keep what is known of the command that failed."""
+        """Keep what is known about the failed command."""
         super().__init__(message, hint)
         self.returncode = returncode
         self.output = output
@@ -93,18 +93,18 @@ def run(
     on_line: Callable[[str], None] | None = None,
     die_with_parent: bool = False,
 ) -> Result:
-    """Run ``argv`` to its end and return its Result.
+    """Run ``argv``, wait for it and return its Result.
 
     ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
-    is appended to that file and not captured, and ``on_line`` (needs ``log``; no ``input`` and no
-    ``timeout`` then) is called with each line. Without ``log`` and ``capture`` all output goes to
+    is appended to that file and not captured, and ``on_line`` (requires ``log``; excludes ``input``
+    and ``timeout``) is called with each line. Without ``log`` and ``capture`` all output goes to
     our standard error. With ``die_with_parent`` the kernel kills the command (not its children)
     when we die, even by SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
 
-    Messages and logs show the arguments: secrets go in files, ``env`` or ``input``.
+    Messages and logs show the arguments: pass secrets in files, ``env`` or ``input``.
 
-    Raises CommandError when the command cannot be started, exceeds the timeout, or, with
-    ``check``, exits with anything but 0.
+    Raises CommandError if the command cannot be started, exceeds the timeout or, with ``check``,
+    exits with a code other than 0.
     """
     command = [str(part) for part in argv]
     shown = shlex.join(command)
@@ -123,7 +123,7 @@ def run(
 
 
 def terminate_running() -> None:
-    """Stop every command that ``run`` has started and that is still alive, from any thread."""
+    """Stop every running command that ``run`` started, in whichever thread."""
     with _running_lock:
         children = list(_running)
     for child in children:
@@ -179,13 +179,13 @@ def _finish(
     try:
         stdout, stderr = child.communicate(input, timeout)
     except subprocess.TimeoutExpired:
-        raise CommandError(f"did not end within {timeout:g} s: {shown}", returncode=None) from None
+        raise CommandError(f"timed out after {timeout:g} s: {shown}", returncode=None) from None
     return Result(child.returncode, stdout or "", stderr or "")
 
 
 @contextlib.contextmanager
 def _reaped(child: subprocess.Popen[str]) -> Iterator[None]:
-    """Leave the body only when the child and its process group are gone."""
+    """On exit, stop the child with its process group if it still runs, and close its pipes."""
     try:
         yield
     finally:

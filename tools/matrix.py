@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CI matrix: one row for each cloud that CI deploys, and the files that follow from it.
+"""The CI matrix: the Python versions that CI tests, the clouds that it deploys, and their jobs.
 
-``python -m tools.matrix`` in a checkout rewrites ``.zuul.yaml`` and the environments
+``python -m tools.matrix`` in a checkout rewrites ``.zuul.yaml`` and the environments ``pyXY`` and
 ``devtest-<name>`` of ``tox.ini``; a test fails while they are stale.
 """
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +16,36 @@ from altostratus.hypervisors import HYPERVISORS
 
 TOP = Path(__file__).resolve().parent.parent
 COMMAND = "python -m tools.matrix"
-_ENVIRONMENTS = re.compile(r"(# Written by [^\n]*\n).*\Z", re.DOTALL)
+_ENVIRONMENTS = re.compile(r"# Written by [^\n]*\n.*\Z", re.DOTALL)
+_WRITTEN = f"Written by {COMMAND} from the tables in tools/matrix.py: change that file, not this"
+
+
+@dataclass(frozen=True)
+class Python:
+    """A version of Python that CI runs the unit tests with, on the Debian release that has it.
+
+    ``version`` is ``3.11``; ``label`` is the label of the node in nodepool's configuration.
+    """
+
+    version: str
+    label: str
+
+    @property
+    def name(self) -> str:
+        """The factor that tox derives the interpreter from, ``py311``."""
+        return f"py{self.version.replace('.', '')}"
+
+
+PYTHONS = (Python("3.11", "debian-bookworm"), Python("3.13", "debian-trixie"))
+"""The oldest and the newest version that the project supports."""
 
 
 @dataclass(frozen=True)
 class Row:
     """A cloud that CI deploys.
 
-    ``arguments`` are those of ``devtest run``; a row that does not vote may fail; ``minutes`` is
-    the limit of the job, from an empty cache.
+    ``arguments`` are those of ``devtest run``; a job of a row that does not vote may fail;
+    ``minutes`` is the timeout of the job, which starts with an empty cache.
     """
 
     name: str
@@ -59,8 +80,9 @@ ROWS = (
 def documents() -> Mapping[Path, str]:
     """Return the present content of every generated file by its path."""
     tox = TOP / "tox.ini"
-    environments = "".join(_environment(row) for row in ROWS)
-    text = _ENVIRONMENTS.sub(lambda match: match[1] + environments, tox.read_text(encoding="utf-8"))
+    environments = "".join([*map(_unit_environment, PYTHONS), *map(_environment, ROWS)])
+    written = f"# {_WRITTEN} part.\n{environments}"
+    text = _ENVIRONMENTS.sub(lambda match: written, tox.read_text(encoding="utf-8"))
     return {tox: text, TOP / ".zuul.yaml": _zuul()}
 
 
@@ -72,6 +94,14 @@ def main() -> int:
     return 0
 
 
+def _unit_environment(python: Python) -> str:
+    return (
+        f"\n[testenv:{python.name}]\n"
+        f"description = the unit tests with Python {python.version}\n"
+        f"commands = tools/check.sh unit {{posargs}}\n"
+    )
+
+
 def _environment(row: Row) -> str:
     return (
         f"\n[testenv:devtest-{row.name}]\n"
@@ -81,21 +111,19 @@ def _environment(row: Row) -> str:
 
 
 def _zuul() -> str:
-    jobs = "".join(_job(row) for row in ROWS)
-    check = "".join(f"        - altostratus-devtest-{row.name}\n" for row in ROWS)
-    gate = "".join(f"        - altostratus-devtest-{row.name}\n" for row in ROWS if row.votes)
+    jobs = "".join([*map(_unit_job, PYTHONS), *map(_job, ROWS)])
+    unit = [f"altostratus-unit-{python.name}" for python in PYTHONS]
+    check = _names([*unit, *(f"altostratus-devtest-{row.name}" for row in ROWS)])
+    gate = _names([*unit, *(f"altostratus-devtest-{row.name}" for row in ROWS if row.votes)])
     return f"""\
 # SPDX-License-Identifier: Apache-2.0
-# Written by {COMMAND} from the matrix in tools/matrix.py: change that file, not this one.
+# {_WRITTEN} one.
 - job:
     name: altostratus-unit
+    abstract: true
     description: Linters, types and unit tests
     parent: base
     run: .zuul/unit.yaml
-    nodeset:
-      nodes:
-        - name: node
-          label: debian-bookworm
     timeout: 1200
 
 - job:
@@ -115,11 +143,27 @@ def _zuul() -> str:
 {jobs}- project:
     check:
       jobs:
-        - altostratus-unit
 {check}    gate:
       jobs:
-        - altostratus-unit
 {gate}"""
+
+
+def _names(jobs: Sequence[str]) -> str:
+    return "".join(f"        - {job}\n" for job in jobs)
+
+
+def _unit_job(python: Python) -> str:
+    return f"""\
+- job:
+    name: altostratus-unit-{python.name}
+    parent: altostratus-unit
+    description: Linters, types and unit tests with Python {python.version}
+    nodeset:
+      nodes:
+        - name: node
+          label: {python.label}
+
+"""
 
 
 def _job(row: Row) -> str:

@@ -2,6 +2,8 @@
 import argparse
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,6 +11,7 @@ import pytest
 
 from altostratus.console import Progress, run_command
 from altostratus.errors import AltostratusError, InputError
+from altostratus.version import version
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +46,11 @@ def test_none_means_success() -> None:
         (OSError(28, "No space left on device", "/a"), 1, "error: /a: No space left on device\n"),
         (OSError(28, "No space left", "/a", None, "/b"), 1, "error: /a to /b: No space left\n"),
         (OSError("odd"), 1, "error: odd\n"),
-        (ValueError("odd"), 1, "error: internal error: ValueError: odd\nhint: --debug shows where"),
+        (
+            ValueError("odd"),
+            1,
+            "error: internal error: ValueError: odd\nhint: --debug shows where",
+        ),
     ],
 )
 def test_errors_become_exit_codes_and_messages(
@@ -67,6 +74,13 @@ def test_unknown_option_exits_2() -> None:
     assert caught.value.code == 2
 
 
+def test_version_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command(lambda args: None, "--version")
+    assert caught.value.code == 0
+    assert capsys.readouterr() == (f"tool {version()}\n", "")
+
+
 def test_sigterm_unwinds() -> None:
     unwound = []
 
@@ -79,6 +93,54 @@ def test_sigterm_unwinds() -> None:
 
     assert command(main) == 130
     assert unwound
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ([], ["info"]),
+        (["--debug"], ["info", "debug"]),
+        (["--quiet"], []),
+        (["-q", "--debug"], None),
+    ],
+)
+def test_options_choose_the_messages(options: list[str], shown: list[str] | None) -> None:
+    code = (
+        "import logging, sys\n"
+        "from altostratus.console import CommandParser, run_command\n"
+        "def main(args):\n"
+        "    ours, theirs = logging.getLogger('imagebuild.x'), logging.getLogger('requests')\n"
+        "    for logger in (ours, theirs):\n"
+        "        logger.info('info'), logger.debug('debug')\n"
+        "    theirs.warning('warned')\n"
+        "    print('result')\n"
+        "sys.exit(run_command(main, CommandParser(prog='tool'), None))"
+    )
+    command = [sys.executable, "-c", code, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "result\n"
+    expected = ["info", "debug"] if shown is None else shown
+    assert done.stderr.splitlines() == [*expected, "warned"]
+
+
+def test_a_reader_that_leaves_is_no_error_message() -> None:
+    code = (
+        "import sys\n"
+        "from altostratus.console import CommandParser, run_command\n"
+        "def main(args):\n"
+        "    for number in range(100_000):\n"
+        "        print(number)\n"
+        "sys.exit(run_command(main, CommandParser(prog='tool'), None))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stderr
+        assert child.stdout.readline() == "0\n"
+        child.stdout.close()
+        assert child.stderr.read() == ""
+    assert child.returncode == 1
 
 
 def test_progress_prints_and_records_steps(capsys: pytest.CaptureFixture[str]) -> None:

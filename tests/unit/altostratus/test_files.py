@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import os
 import shutil
 import stat
@@ -55,6 +56,15 @@ def test_lock_excludes_and_is_released(tmp_path: Path) -> None:
 def test_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert files.digest(tmp_path / "empty").startswith("e3b0c44298fc1c149afbf4c8996fb924")
+
+
+def test_digests_by_name_are_those_of_hashlib(tmp_path: Path) -> None:
+    content = b"x" * (2**20 + 1)
+    (tmp_path / "file").write_bytes(content)
+    assert files.digests(tmp_path / "file", "md5", "sha512") == {
+        "md5": hashlib.md5(content).hexdigest(),
+        "sha512": hashlib.sha512(content).hexdigest(),
+    }
 
 
 def test_regular_files_of_a_tree_that_goes_away(tmp_path: Path) -> None:

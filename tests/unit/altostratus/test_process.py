@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -105,7 +106,7 @@ def test_lines_are_reported_as_they_come(tmp_path: Path) -> None:
 def test_timeout_kills_the_whole_process_group(tmp_path: Path) -> None:
     pidfile = tmp_path / "pid"
     script = f"sleep 1000 & echo $! > {pidfile}; wait"
-    with pytest.raises(CommandError, match=r"did not end within 2 s"):
+    with pytest.raises(CommandError, match=r"timed out after 2 s"):
         run(["sh", "-c", script], timeout=2)
     assert dies(int(pidfile.read_text()))
 
@@ -129,3 +130,20 @@ def test_running_commands_can_be_stopped_from_another_thread() -> None:
 def test_child_has_a_process_group_of_its_own() -> None:
     script = "import os; print(os.getpgid(0))"
     assert run([sys.executable, "-c", script]).stdout.strip() != str(os.getpgid(0))
+
+
+def test_the_kernel_ends_a_command_whose_parent_was_killed(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    script = f"echo $$ > {pidfile}.new; mv {pidfile}.new {pidfile}; exec sleep 1000"
+    code = (
+        "from altostratus.process import run; import sys; "
+        "run(['sh', '-c', sys.argv[1]], die_with_parent=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, script]) as parent:
+        while not pidfile.exists():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        child = int(pidfile.read_text())
+        assert alive(child)
+        parent.kill()
+    assert dies(child)

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CI matrix: every hypervisor type has a job, and the generated files are current."""
+"""The CI matrix: every type and Python version has a job, and the generated files are current."""
 
+import argparse
 import configparser
 import shlex
+import tomllib
+from collections.abc import Sequence
+from typing import NoReturn
 
 import pytest
 import yaml
 
+from altostratus import console
 from altostratus.hypervisors import HYPERVISORS
 from devtest import main
 from tools import matrix
@@ -33,10 +38,27 @@ def test_docker_does_not_vote() -> None:
 
 
 @pytest.mark.parametrize("row", matrix.ROWS, ids=lambda row: row.name)
-def test_devtest_takes_the_arguments(row: matrix.Row) -> None:
-    args = main._parser().parse_args(["run", *shlex.split(row.arguments)])
+def test_devtest_takes_the_arguments(row: matrix.Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> NoReturn:
+        found.append(parser.parse_args(argv))
+        raise SystemExit
+
+    monkeypatch.setattr(console, "parse_arguments", parse)
+    with pytest.raises(SystemExit):
+        main.main(["run", *shlex.split(row.arguments)])
+    (args,) = found
     assert (args.hypervisor == row.name) != bool(args.cloud)
     assert args.cloud is None or (matrix.TOP / args.cloud).is_file()
+
+
+def test_pythons_are_the_first_and_last_of_the_project() -> None:
+    project = tomllib.loads((matrix.TOP / "pyproject.toml").read_text())["project"]
+    prefix = "Programming Language :: Python :: 3."
+    claimed = [one.rpartition(" ")[2] for one in project["classifiers"] if one.startswith(prefix)]
+    assert [python.version for python in matrix.PYTHONS] == [claimed[0], claimed[-1]]
+    assert project["requires-python"] == f">={claimed[0]}"
 
 
 def test_tox() -> None:
@@ -44,6 +66,8 @@ def test_tox() -> None:
     parser.read(matrix.TOP / "tox.ini")
     environments = [one for one in parser.sections() if one.startswith("testenv:devtest-")]
     assert environments == [f"testenv:devtest-{name}" for name in NAMES]
+    for python in matrix.PYTHONS:
+        assert parser[f"testenv:{python.name}"]["commands"] == "tools/check.sh unit {posargs}"
     assert parser["testenv:devtest-docker"]["commands"] == (
         "devtest run --hypervisor docker {posargs}"
     )
@@ -70,9 +94,15 @@ def test_zuul() -> None:
     jobs = {one["job"]["name"]: one["job"] for one in content if "job" in one}
     project = content[-1]["project"]
     mine = [f"altostratus-devtest-{name}" for name in NAMES]
-    assert project["check"]["jobs"] == ["altostratus-unit", *mine]
+    unit = [f"altostratus-unit-{python.name}" for python in matrix.PYTHONS]
+    assert project["check"]["jobs"] == [*unit, *mine]
     votes = [name for name in mine if jobs[name]["voting"]]
-    assert project["gate"]["jobs"] == ["altostratus-unit", *votes]
+    assert project["gate"]["jobs"] == [*unit, *votes]
+    labels = {name: jobs[name]["nodeset"]["nodes"][0]["label"] for name in unit}
+    assert labels == {
+        "altostratus-unit-py311": "debian-bookworm",
+        "altostratus-unit-py313": "debian-trixie",
+    }
     for name, job in jobs.items():
         assert job["parent"] in ("base", *jobs)
         for playbook in (job.get("run"), job.get("post-run")):
