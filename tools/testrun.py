@@ -74,8 +74,8 @@ class Running:
             start_new_session=True,
         )
         os.close(into)
-        self._reader = threading.Thread(target=self._copy)
-        self._reader.start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._copy).start()
 
     def _copy(self) -> None:
         """Copy the output to the lane's log as it comes, and to our own line by line."""
@@ -88,6 +88,7 @@ class Running:
                     print(f"{self.lane.name:9} | {line.decode(errors='replace')}", flush=True)
         os.close(self._output)
         self.seconds = time.monotonic() - self.started
+        self._ended.set()
 
     def interrupt(self) -> None:
         """Send what Ctrl-C in a terminal sends to the lane and to what it runs."""
@@ -95,8 +96,10 @@ class Running:
             os.killpg(self.process.pid, signal.SIGINT)
 
     def join(self) -> None:
-        """Wait until the lane has closed its output."""
-        self._reader.join()
+        """Wait until the lane has closed its output, and all of it is copied."""
+        # Ctrl-C in Thread.join has Python take the thread for ended (bpo-45274).
+        while not self._ended.wait(1.0):
+            pass
 
     def outcome(self) -> Outcome:
         """Wait for the end of the lane, and return what it gave."""
