@@ -79,16 +79,20 @@ class Running:
 
     def _copy(self) -> None:
         """Copy the output to the lane's log as it comes, and to our own line by line."""
-        pending = b""
-        with (self.reports / f"{self.lane.name}.log").open("wb", buffering=0) as log:
-            while chunk := os.read(self._output, 65536):
-                log.write(chunk)
-                *whole, pending = (pending + chunk).split(b"\n")
-                for line in whole:
-                    print(f"{self.lane.name:9} | {line.decode(errors='replace')}", flush=True)
-        os.close(self._output)
-        self.seconds = time.monotonic() - self.started
-        self._ended.set()
+        try:
+            with (
+                (self.reports / f"{self.lane.name}.log").open("wb", buffering=0) as log,
+                os.fdopen(self._output, "rb", buffering=0) as output,
+            ):
+                pending = b""
+                while chunk := output.read(65536):
+                    log.write(chunk)
+                    *whole, pending = (pending + chunk).split(b"\n")
+                    for line in whole:
+                        print(f"{self.lane.name:9} | {line.decode(errors='replace')}", flush=True)
+        finally:
+            self.seconds = time.monotonic() - self.started
+            self._ended.set()
 
     def interrupt(self) -> None:
         """Send what Ctrl-C in a terminal sends to the lane and to what it runs."""
