@@ -89,7 +89,8 @@ def _clean_after_another(spec: Spec) -> None:
     if other(spec):
         raise AltostratusError(
             f"a container {spec.name} runs already, with its state in {state.parent}",
-            f"stop it first: ALTOSTRATUS_STATE={state.parent} devtest undercloud stop",
+            f"stop it first: ALTOSTRATUS_STATE={state.parent} devtest undercloud stop; "
+            "or give this undercloud another name: --name NAME",
         )
     if (state / "spec.json").exists():
         clean(load(state / "spec.json"))
