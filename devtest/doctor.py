@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -20,7 +20,7 @@ from altostratus.process import CommandError, run
 from devtest import container, undercloud
 from devtest.container import cgroups, hostnet, owner, processes
 from devtest.container.spec import Network, Spec
-from devtest.undercloud import host
+from devtest.undercloud import host, nodes
 from devtest.workspace import Workspace
 
 GIB = 1024**3
@@ -28,9 +28,12 @@ GIB = 1024**3
 MEMORY = 6 * GIB
 STATE_DISK = 10 * GIB
 CACHE_DISK = 10 * GIB
-# A systemd guest uses about seven inotify instances, and they count per user over all guests.
+# A systemd guest uses about nine inotify instances; they count per user, over all guests and
+# underclouds. The default example uses 48.
 INOTIFY = 100
+INOTIFY_LEFT = 60
 
+ROOT = 0
 # Name of a directory for trials, before the pid of who tries.
 SCRATCH = ".altostratus-trial-"
 
@@ -79,7 +82,8 @@ def examine(workspace: Workspace, networks: Iterable[IPv4Network]) -> Iterator[F
     yield from commands()
     yield memory(container.memory(spec, instances=True))
     yield from disks({workspace.state: STATE_DISK, workspace.cache: CACHE_DISK})
-    yield _inotify()
+    ours = [spec, *nodes.containers(workspace)]
+    yield inotify({pid for each in ours for pid in cgroups.members(each.cgroups)})
     if root:
         yield from kernel(workspace)
         yield from _networks(workspace.settings.network(networks))
@@ -135,14 +139,29 @@ def used(paths: Iterable[Path]) -> int:
     return sum({(each.st_dev, each.st_ino): each.st_blocks * 512 for each in files}.values())
 
 
-def _inotify() -> Finding:
-    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+def inotify(own: Collection[int]) -> Finding:
+    """Judge how many inotify instances are left for the undercloud, whose processes are ``own``."""
+    limit = int((processes.PROC / "sys/fs/inotify/max_user_instances").read_text())
+    others = sum(_inotify_instances(pid) for pid in processes.all_pids() if pid not in own)
     return Finding(
         "inotify instances",
-        limit >= INOTIFY,
-        f"fs.inotify.max_user_instances is {limit}, {INOTIFY} needed",
+        limit >= INOTIFY and limit - others >= INOTIFY_LEFT,
+        f"fs.inotify.max_user_instances is {limit}, {INOTIFY} needed; "
+        f"{limit - others} are left, {INOTIFY_LEFT} needed",
         "sysctl -w fs.inotify.max_user_instances=8192",
     )
+
+
+def _inotify_instances(pid: int) -> int:
+    """Return how many inotify instances a process of root has open."""
+    try:
+        if (processes.PROC / f"{pid}").stat().st_uid != ROOT:
+            return 0
+        opened = [str(each.readlink()) for each in (processes.PROC / f"{pid}/fd").iterdir()]
+    except OSError:
+        # It, or a file of it, is gone.
+        return 0
+    return opened.count("anon_inode:inotify")
 
 
 def kernel(workspace: Workspace) -> Iterator[Finding]:

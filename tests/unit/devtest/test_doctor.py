@@ -12,6 +12,7 @@ import pytest
 
 from altostratus.process import CommandError
 from devtest import doctor
+from devtest.container import processes
 from devtest.workspace import Workspace
 
 KERNEL = {
@@ -107,3 +108,24 @@ def test_commands_of_the_doctor_are_in_packages_that_bootstrap_installs() -> Non
     listed = Path(doctor.__file__).parents[1] / "bindep.txt"
     # Every Debian system has the package mount.
     assert set(doctor.COMMANDS.values()) - {"mount"} <= set(listed.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("limit", "others", "good"), [(128, 68, True), (128, 69, False), (99, 0, False)]
+)
+def test_doctor_counts_the_inotify_instances_of_others(
+    limit: int, others: int, good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a second undercloud; those of our own are not in its way."""
+    (tmp_path / "sys/fs/inotify").mkdir(parents=True)
+    (tmp_path / "sys/fs/inotify/max_user_instances").write_text(f"{limit}\n")
+    for pid, count in ((7, others), (8, 1000)):
+        (tmp_path / f"{pid}/fd").mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / f"{pid}/fd/{number}").symlink_to("anon_inode:inotify")
+        (tmp_path / f"{pid}/fd/{count}").symlink_to("socket:[1]")
+    monkeypatch.setattr(processes, "PROC", tmp_path)
+    monkeypatch.setattr(doctor, "ROOT", os.geteuid())
+    finding = doctor.inotify([8])
+    assert finding.good is good
+    assert f"{limit - others} are left" in finding.detail
