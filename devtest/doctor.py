@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks what this machine lacks, before any work: ``devtest doctor``.
 
-Kernel features are tried, in namespaces that go with the trial, rather than looked up: a module
-may be built in, loadable or forbidden, and only a trial tells.
+Kernel features are tried, in temporary namespaces: a module may be built in, loadable or forbidden,
+and only a trial shows which.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class Finding:
 
 
 def examine(workspace: Workspace, networks: Iterable[IPv4Network]) -> Iterator[Finding]:
-    """Yield the outcome of every check; those that need root are left out without it.
+    """Yield the outcome of every check; without root, those that need it are left out.
 
     ``networks`` are those that the host is going to reach through the container.
     """
@@ -100,7 +100,7 @@ def commands() -> Iterator[Finding]:
 
 
 def memory(used: int) -> Finding:
-    """Judge what is available, and the ``used`` bytes of an undercloud that runs already."""
+    """Judge the available memory; an undercloud that runs already has ``used`` bytes."""
     fields = dict(
         line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
     )
@@ -109,14 +109,14 @@ def memory(used: int) -> Finding:
         "memory",
         available >= MEMORY,
         f"{available / GIB:.1f} GiB available, {MEMORY / GIB:.0f} GiB needed",
-        "stop something, or take a machine with 8 GiB",
+        "stop something, or use a machine with 8 GiB",
     )
 
 
 def disks(needs: Mapping[Path, int]) -> Iterator[Finding]:
     """Judge the file systems on which the directories ``needs`` (bytes) are or will be.
 
-    Directories on the same one need the sum; what is in them already counts.
+    Directories on the same one need the sum; what is in them counts as free.
     """
     disks: dict[int, list[Path]] = {}
     for path in needs:
@@ -129,7 +129,7 @@ def disks(needs: Mapping[Path, int]) -> Iterator[Finding]:
             f"disk for {where}",
             free >= needed,
             f"{free / GIB:.1f} GiB, {needed / GIB:.0f} GiB needed",
-            "make room, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
+            "free some space, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
         )
 
 
@@ -196,7 +196,7 @@ def _existing(path: Path) -> Path:
 
 
 def sweep(state: Path) -> None:
-    """Remove what a trial has left that was killed."""
+    """Remove the directories of trials that were killed."""
     for stale in _existing(state).glob(f"{SCRATCH}*"):
         if processes.identity(stale.name.removeprefix(SCRATCH)) is None:
             shutil.rmtree(stale, ignore_errors=True)
@@ -204,7 +204,7 @@ def sweep(state: Path) -> None:
 
 @contextlib.contextmanager
 def scratch(state: Path) -> Iterator[Path]:
-    """Have a directory where ``state`` is or will be; its name says whose it is."""
+    """Provide a directory on the file system of ``state``; its name has our pid."""
     sweep(state)
     top = _existing(state) / f"{SCRATCH}{os.getpid()}"
     top.mkdir()
@@ -245,7 +245,7 @@ def _networks(network: Network) -> Iterator[Finding]:
 
 
 def _name(spec: Spec) -> Finding:
-    """Look for another container of the same name, or a network namespace of somebody else."""
+    """Look for another container of the same name, or a network namespace that is not ours."""
     running, check = container.other(spec), f"network namespace {spec.name}"
     if running:
         found = f"of the undercloud with its state in {running.parent}"
@@ -256,8 +256,8 @@ def _name(spec: Spec) -> Finding:
     return Finding(
         check,
         not foreign,
-        "used by something else" if foreign else "free or ours",
-        f"if nothing needs it: ip netns delete {spec.name}",
+        "used by another program" if foreign else "free or ours",
+        f"if nothing needs it, delete it: ip netns delete {spec.name}",
     )
 
 
@@ -270,7 +270,7 @@ def _open_vswitch() -> Finding:
 
 
 def virtualisation(device: Path, cpuinfo: Path) -> Finding:
-    """Tell what to expect of instances of type kvm; the node's kvm-probe decides."""
+    """Report what instances of type kvm will run on; the node's kvm-probe decides."""
     flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
     supported = flags is not None and bool({"vmx", "svm"} & set(flags[1].split()))
     if not device.exists():

@@ -168,7 +168,7 @@ def merge(
         ]
         raise InputError(
             f"the undercloud in {state} was started with other settings: {', '.join(differences)}",
-            "destroy it first, or set ALTOSTRATUS_STATE to another directory",
+            "run devtest destroy without these options first, or set another ALTOSTRATUS_STATE",
         )
     return wanted
 

@@ -74,13 +74,13 @@ class Workspace:
 
 
 def find(given: Given | None = None) -> Workspace:
-    """Return the workspace of the undercloud that is meant by ``given`` and the environment.
+    """Return the workspace of the undercloud that ``given`` and the environment choose.
 
     The state is in $ALTOSTRATUS_STATE, else in a directory that follows from the name; the cache
     is in $ALTOSTRATUS_CACHE or the user's cache directory. Nothing is written. Raises InputError
     if a setting is not that of the undercloud, which was started already.
     """
-    given = given or Given()
+    given = given or settings.given(None, None, None, os.environ)
     name = given.name or DEFAULT_NAME
     own = APPLICATION if name == DEFAULT_NAME else f"{APPLICATION}-{name}"
     state = Path(

@@ -5,8 +5,8 @@ This is TripleO's HEAT_ENV, in JSON::
 
     {"overcloud-hypervisor": "docker", "parameters": {"KeystoneCount": 2}}
 
-The user's file is kept apart from the merged one, so that a default that changes is not hidden by
-what it was at the last deployment. Both are kept with mode 0600: they may hold passwords.
+The user's file is kept apart from the merged one, so that a changed default takes effect. Both are
+kept with mode 0600: they may hold passwords.
 """
 
 import json
@@ -55,7 +55,7 @@ FILE: Schema = {
 
 @dataclass(frozen=True)
 class UserEnvironment:
-    """What the user's file says; ``path`` is where, for messages."""
+    """The content of the user's file; ``path`` is for messages."""
 
     path: Path
     hypervisor: str | None = None
@@ -77,8 +77,8 @@ def read(path: Path) -> UserEnvironment:
 def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
     """Check the user's file, then keep a copy for this and later deployments of ``cloud``.
 
-    Without ``path`` the copy that there is is checked. Raises as ``check``; what was kept before a
-    bad file stays.
+    Without ``path`` the kept copy is checked. Raises as ``check``; a bad file does not replace the
+    kept one.
     """
     if path is None:
         check(workspace, cloud, kept(workspace, cloud))
@@ -89,13 +89,13 @@ def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
 
 
 def kept(workspace: Workspace, cloud: str) -> UserEnvironment:
-    """Return what the kept file says; nothing if there is none."""
+    """Return the content of the kept file; an empty one if there is none."""
     path = workspace.stacks(cloud) / _USER
     return read(path) if path.exists() else UserEnvironment(path)
 
 
 def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
-    """Raise InputError if the user's file has a parameter that is not the user's to give.
+    """Raise InputError if the user's file has a parameter that the user may not set.
 
     Needs what generate-stacks wrote for ``cloud``.
     """

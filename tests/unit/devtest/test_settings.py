@@ -102,6 +102,11 @@ def test_the_transfer_network_is_free_and_follows_from_the_name() -> None:
         settings.free_transfer("lab", [settings.POOL])
 
 
+def test_programs_without_options_follow_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_NAME", "lab")
+    assert workspace.find() == workspace.find(Given("lab"))
+
+
 def test_settings_are_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     transfer = IPv4Network("10.9.8.0/30")
@@ -135,7 +140,7 @@ def test_settings_change_only_before_the_first_start(
     started(found)
     with pytest.raises(InputError, match=message) as caught:
         workspace.find(change)
-    assert "destroy it first" in str(caught.value.hint)
+    assert "devtest destroy" in str(caught.value.hint)
     assert workspace.find(Given("lab")) == found
 
 
