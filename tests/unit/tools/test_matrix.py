@@ -34,7 +34,7 @@ def test_docker_does_not_vote() -> None:
 
 @pytest.mark.parametrize("row", matrix.ROWS, ids=lambda row: row.name)
 def test_devtest_takes_the_arguments(row: matrix.Row) -> None:
-    args = main._parser().parse_args(["run", *shlex.split(row.arguments)])
+    args = main.parser().parse_args(["run", *shlex.split(row.arguments)])
     assert (args.hypervisor == row.name) != bool(args.cloud)
     assert args.cloud is None or (matrix.TOP / args.cloud).is_file()
 
