@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials of the clouds on this machine, in a clouds.yaml that every OpenStack client reads."""
+"""The clouds of this workspace: credentials in a clouds.yaml, and connections made with them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from altostratus.clients import sdk, session
 from altostratus.errors import AltostratusError
 from altostratus.files import write_text
 from devtest.workspace import Workspace
-from generator.plan.resolve import REGION
+from generator.contracts.references import REGION
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -59,12 +60,10 @@ def known(workspace: Workspace) -> list[str]:
 
 
 def connect(workspace: Workspace, cloud: str) -> Connection:
-    """Return an openstacksdk connection to ``cloud``; raises AltostratusError if it is unknown."""
-    import openstack
+    """Return an openstacksdk connection to ``cloud``; raises AltostratusError if it is unknown.
 
+    Its ``config`` is what the clients of ``altostratus.clients`` are made of.
+    """
     if cloud not in _read(workspace):
         raise AltostratusError(f"the cloud {cloud} is not deployed here", "devtest run")
-    config = openstack.config.OpenStackConfig(
-        config_files=[str(workspace.clouds_yaml)], load_envvars=False
-    )
-    return openstack.connection.Connection(config=config.get_one(cloud))
+    return sdk.connect(session.of_file(workspace.clouds_yaml, cloud))

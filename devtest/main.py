@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from altostratus.clients.errors import ServiceError, translate
 from altostratus.console import CommandParser, run_command
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
-
-# Packages whose exceptions mean that a service refused or could not be reached.
-_CLIENTS = ("keystoneauth1", "openstack", "heatclient", "requests")
 
 Action = Callable[[argparse.Namespace], int | None]
 
@@ -220,12 +218,13 @@ def _main(args: argparse.Namespace) -> int | None:
     try:
         return chosen.resolve()(args)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+        ours = translate(error, "the undercloud") or error
+        if isinstance(ours, ServiceError):
+            hint = "devtest undercloud status; devtest logs undercloud"
+            raise AltostratusError(ours.message, hint) from error
+        if ours is error:
             raise
-        raise AltostratusError(
-            f"the undercloud does not answer as it should: {error}",
-            "devtest undercloud status; devtest logs undercloud",
-        ) from error
+        raise ours from error
 
 
 def parser() -> CommandParser:

@@ -4,7 +4,7 @@
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from generator.cloudfile.model import Cloud
     from generator.contracts.model import Contracts
     from generator.output.render import File
-    from generator.plan.resolve import Plan
-
-# heat/common/config.py: max_resources_per_stack, max_template_size.
-HEAT_RESOURCES = 1000
-HEAT_TEMPLATE_BYTES = 524_288
+    from generator.plan.model import Plan
+    from imagebuild.images import Image
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ def generate(
     """Write everything for the cloud of ``cloud_file`` into the directory ``out``.
 
     Secrets that ``out`` has are kept. Return the files that were written or removed; none if all
-    were up to date. ``joined_secrets`` are the secrets.yaml of the cloud that this one joins, by
+    were up to date. ``joined_secrets`` is the secrets file of the cloud that this one joins, by
     default beside ``out`` in the directory of its name. With ``hypervisor`` all roles are of that
     type. Raises InvalidInputError, before anything is written, if the file is wrong.
     """
@@ -49,11 +46,14 @@ def generate(
     return directory.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
 
 
-def images(cloud_file: Path, hypervisor: str | None = None) -> str:
-    """Return the text of ``images.yaml`` for the cloud of ``cloud_file``; nothing is written."""
+def images(cloud_file: Path) -> "list[Image]":
+    """Return the images that the roles of the cloud of ``cloud_file`` need.
+
+    Raises InvalidInputError with every problem of the file.
+    """
     from generator.output import render
 
-    return render.images(_load(cloud_file, hypervisor)[0])
+    return render.images(_read(cloud_file, None)[0])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +92,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.images:
         if args.check:
             raise InputError("--check has nothing to compare with --images", "give -o OUT instead")
-        print(images(args.cloud, args.hypervisor), end="")
+        from generator.output import render
+
+        print(render.image_list(_read(args.cloud, args.hypervisor)[0]), end="")
         return 0
     if args.check:
         return _check(args)
@@ -117,7 +119,7 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
+def _read(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
     from altostratus.datafiles import elements_path
     from altostratus.yamlfile import document
     from generator import cloudfile, contracts
@@ -131,29 +133,28 @@ def _files(
     cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
 ) -> "dict[str, File]":
     from altostratus.datafiles import templates_path
-    from generator.output import render, secretstore
+    from generator.output import names, render, secretstore
     from generator.plan import check_plan
     from generator.plan.resolve import resolve
 
-    cloud, known = _load(cloud_file, hypervisor)
-    plan = resolve(cloud, known)
+    plan = resolve(*_read(cloud_file, hypervisor))
     check_plan.check(plan)
-    secrets = secretstore.load(out / render.SECRETS) | _inherited(plan, out, joined_secrets)
-    files = render.files(plan, known, templates_path(), secrets)
+    secrets = secretstore.load(out / names.SECRETS) | _inherited(plan, out, joined_secrets)
+    files = render.files(plan, templates_path(), secrets)
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
-    _warn_of_limits(cloud, files)
+    _warn_of_limits(plan.cloud, files[names.stack(plan.cloud.name)], cloud_file)
     return files
 
 
 def _inherited(plan: "Plan", out: Path, given: Path | None) -> dict[str, str]:
     """Return the secrets, by Heat parameter, that belong to the cloud that this one joins."""
     from generator.cloudfile.model import camel_case
-    from generator.output import render, secretstore
+    from generator.output import names, secretstore
 
     if plan.cloud.joined is None or not plan.inherited:
         return {}
-    path = given or out.absolute().parent / plan.cloud.joined.name / render.SECRETS
+    path = given or out.absolute().parent / plan.cloud.joined.name / names.SECRETS
     known = secretstore.load(path)
     wanted = {camel_case(name) for name in plan.inherited}
     if missing := sorted(wanted - known.keys()):
@@ -164,18 +165,13 @@ def _inherited(plan: "Plan", out: Path, given: Path | None) -> dict[str, str]:
     return {name: known[name] for name in wanted}
 
 
-def _warn_of_limits(cloud: "Cloud", files: "Mapping[str, File]") -> None:
-    from generator import heat
+def _warn_of_limits(cloud: "Cloud", template: "File", cloud_file: Path) -> None:
+    from altostratus.yamlfile.problems import Mark
+    from generator.heat import limits
 
-    name = f"{cloud.name}.yaml"
-    warning = "warning: %s has %d %s; Heat's %s is %d by default\nhint: raise it in heat.conf"
-    count, size = heat.resources_count(cloud), len(files[name].text.encode())
-    if count > HEAT_RESOURCES:
-        limit = ("max_resources_per_stack", HEAT_RESOURCES)
-        logger.warning(warning, "the stack", count, "resources", *limit)
-    if size > HEAT_TEMPLATE_BYTES:
-        limit = ("max_template_size", HEAT_TEMPLATE_BYTES)
-        logger.warning(warning, name, size, "bytes", *limit)
+    mark = Mark(str(cloud_file), 1, 1)
+    for one in limits.check(cloud, len(template.text.encode()), mark):
+        logger.warning("warning: %s [%s]\nhint: %s", one.message, one.check.id, one.hint)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +23,27 @@ if TYPE_CHECKING:
 DEFAULT_CLOUD = "overcloud.yaml"
 DEFAULT_JOBS = 2
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run build-images with ``argv`` (None: the process's arguments); return the exit code."""
-    return run_command(_main, _parser(), argv)
+# Takes the path of a cloud file; raises InputError if the file is wrong.
+ImagesOf = Callable[[Path], "list[Image]"]
 
 
-def _parser() -> argparse.ArgumentParser:
+def main(argv: Sequence[str] | None = None, images_of: ImagesOf | None = None) -> int:
+    """Run build-images with ``argv`` (None: the process's arguments); return the exit code.
+
+    ``images_of`` returns the images of a cloud file. Without it there is no ``--cloud``, and an
+    image list must be given.
+    """
+    parser = _parser(with_clouds=images_of is not None)
+    return run_command(lambda args: _main(args, images_of), parser, argv)
+
+
+def _parser(*, with_clouds: bool) -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="build-images",
         description="Build the images of a cloud's roles. What has not changed is not built again.",
         epilog="The cache is in $ALTOSTRATUS_CACHE, else in the user's cache directory.",
     )
-    _add_choice_of_images(parser)
+    _add_choice_of_images(parser, with_clouds=with_clouds)
     add = parser.add_argument
     output = "directory for images, manifest.json and logs (default: %(default)s)"
     add("-o", "--output", type=Path, default=Path("images"), metavar="DIR", help=output)
@@ -49,12 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_choice_of_images(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
+def _add_choice_of_images(parser: argparse.ArgumentParser, *, with_clouds: bool) -> None:
+    source = parser.add_mutually_exclusive_group(required=not with_clouds)
     config = "image list (generate-stacks writes it)"
     source.add_argument("-c", "--config", type=Path, metavar="IMAGES.yaml", help=config)
-    cloud = f"cloud file whose images to build (default: the example {DEFAULT_CLOUD})"
-    source.add_argument("--cloud", type=Path, metavar="FILE", help=cloud)
+    if with_clouds:
+        cloud = f"cloud file whose images to build (default: the example {DEFAULT_CLOUD})"
+        source.add_argument("--cloud", type=Path, metavar="FILE", help=cloud)
     ramdisk = "kernel and initramfs with which Ironic deploys nodes, instead of images"
     source.add_argument("--deploy-ramdisk", action="store_true", help=ramdisk)
     parser.add_argument(
@@ -71,13 +80,13 @@ def _add_choice_of_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--role", action="append", default=[], metavar="NAME", help=role)
 
 
-def _main(args: argparse.Namespace) -> int:
+def _main(args: argparse.Namespace, images_of: ImagesOf | None) -> int:
     from imagebuild.cache import Cache, default_root
 
     if args.jobs < 1:
         raise InputError(f"--jobs must be at least 1, is {args.jobs}")
     cache, directory = Cache(default_root()), args.output.absolute()
-    steps = _plan(args, cache, directory)
+    steps = _plan(args, images_of, cache, directory)
     if args.dry_run:
         _print_plan(steps, args.json)
         return 0
@@ -90,33 +99,22 @@ def _main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(args: argparse.Namespace, cache: "Cache", directory: Path) -> list["Step"]:
+def _plan(
+    args: argparse.Namespace, images_of: ImagesOf | None, cache: "Cache", directory: Path
+) -> list["Step"]:
+    from altostratus import datafiles
     from imagebuild import images, plan, ramdisk
 
     if args.deploy_ramdisk:
         if args.hypervisor or args.role or args.partition:
             raise InputError("--deploy-ramdisk goes without --hypervisor, --role and --partition")
         return ramdisk.make_plan(ramdisk.RELEASE, cache, directory, args.force)
-    listed = images.read_images(args.config) if args.config else _images_of(args.cloud)
+    if images_of and not args.config:
+        listed = images_of(args.cloud or datafiles.examples_path() / DEFAULT_CLOUD)
+    else:
+        listed = images.read_images(args.config)
     chosen = images.select(listed, args.hypervisor, args.role, partition=args.partition)
     return plan.make_plan(chosen, cache, directory, args.force)
-
-
-def _images_of(cloud: Path | None) -> list["Image"]:
-    """Return the images of a cloud file, as generate-stacks sees them.
-
-    A process of its own: this package is below the generator and does not import it.
-    """
-    from altostratus import datafiles, process
-    from imagebuild import images
-
-    file = cloud or datafiles.examples_path() / DEFAULT_CLOUD
-    command = [sys.executable, "-m", "generator.generate", str(file), "--images"]
-    result = process.run(command, check=False)
-    if result.returncode != 0:
-        problem, _, hint = result.stderr.removeprefix("error: ").strip().partition("\nhint: ")
-        raise InputError(problem, hint or None)
-    return images.parse_images(result.stdout, str(file))
 
 
 def _build(

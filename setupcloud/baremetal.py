@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bare-metal nodes in Ironic: what is wanted, what is there, what has to be done.
+"""Bare-metal nodes in Ironic: how those of ``nodes.json`` differ, and how to change that.
 
-``NODES`` is the form of ``nodes.json``, TripleO's: the words and units of its fields are kept.
+``NODES`` is the form of ``nodes.json``. It is TripleO's: names and units of its fields are kept.
 Attribute names of Ironic are openstacksdk's,
 https://docs.openstack.org/openstacksdk/latest/user/resources/baremetal/v1/node.html.
 """
@@ -21,17 +21,18 @@ _MAC = r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$"
 
 @dataclass(frozen=True)
 class Driver:
-    """How Ironic reaches the management controllers of one ``pm_type``."""
+    """How Ironic talks to the management controllers of one ``pm_type``."""
 
     name: str
     """Ironic's driver."""
     info: Mapping[str, str]
-    """``driver_info`` by the field of ``nodes.json`` that it takes its value from."""
+    """Keys of ``driver_info`` by the field of ``nodes.json`` that has their value."""
     required: tuple[str, ...]
-    """Fields that a node of this type must have."""
+    """Fields of ``nodes.json`` that a node of this type must have."""
     interfaces: Mapping[str, str] = field(default_factory=dict)
-    """Interfaces that differ from Ironic's choice."""
+    """Hardware interfaces that differ from Ironic's defaults."""
     boots_ramdisk: bool = True
+    """Whether Ironic boots a deploy ramdisk on the node."""
 
 
 _IPMI = Driver(
@@ -71,7 +72,7 @@ DRIVERS: Mapping[str, Driver] = {
         boots_ramdisk=False,
     ),
 }
-"""Every ``pm_type``; ``pxe_ipmitool`` is TripleO's older word for ``ipmi``."""
+"""Every ``pm_type``; ``pxe_ipmitool`` is TripleO's older name for ``ipmi``."""
 
 SECRET_FIELDS = frozenset({"pm_password"})
 
@@ -88,7 +89,7 @@ ROOT_DEVICE: Schema = {
         "rotational": {"type": "boolean"},
     },
 }
-"""What tells the disk to deploy to; Ironic reads it at a deployment only, so late for a mistake.
+"""Hints that select the disk to deploy to. Ironic checks them only when it deploys, so we check.
 
 https://docs.openstack.org/ironic/latest/install/advanced.html, and VALID_ROOT_DEVICE_HINTS of
 ironic-lib.
@@ -99,26 +100,29 @@ NODE: Schema = {
     "required": ["pm_type", "mac"],
     "additionalProperties": False,
     "properties": {
-        "name": {**_TEXT, "description": "Name in Ironic; absent: none, the address identifies it"},
+        "name": {**_TEXT, "description": "Name in Ironic; absent: none, its `mac` identifies it"},
         "pm_type": {
             "type": "string",
             "enum": list(DRIVERS),
-            "description": "How its power is managed",
+            "description": "How Ironic manages it",
         },
-        "pm_addr": {**_TEXT, "description": "Address of its controller; a URL for redfish"},
+        "pm_addr": {
+            **_TEXT,
+            "description": "Address of its controller (BMC); a URL for redfish",
+        },
         "pm_port": {
             "type": ["integer", "string"],
-            "description": "UDP port of its controller; for ipmi",
+            "description": "UDP port of its BMC, for ipmi",
         },
-        "pm_user": {**_TEXT, "description": "User at its controller"},
+        "pm_user": {**_TEXT, "description": "User name at its BMC"},
         "pm_password": {**_TEXT, "description": "Password of this user"},
         "pm_system_id": {
             **_TEXT,
-            "description": "Path of the machine at its controller, for redfish with several",
+            "description": "Path of the machine at its BMC, for a redfish BMC with several",
         },
         "pm_verify_ca": {
             "type": ["boolean", "string"],
-            "description": "Whether to check the controller's certificate, or against which file",
+            "description": "Whether to verify the BMC's certificate, or with which CA file",
         },
         "mac": {
             "type": "array",
@@ -126,32 +130,35 @@ NODE: Schema = {
             "items": {"type": "string", "pattern": _MAC, "title": "an Ethernet address"},
             "description": "Ethernet addresses of the interfaces that Ironic may use",
         },
-        "cpu": {"type": ["integer", "string"], "description": "Processors"},
+        "cpu": {"type": ["integer", "string"], "description": "Number of CPUs"},
         "memory": {"type": ["integer", "string"], "description": "Memory in MiB"},
         "disk": {"type": ["integer", "string"], "description": "Disk in GiB"},
-        "arch": {**_TEXT, "default": "x86_64", "description": "Architecture of its processors"},
+        "arch": {**_TEXT, "default": "x86_64", "description": "CPU architecture"},
         "capabilities": {
             "type": "string",
             "description": "`KEY:VALUE`, separated by commas, such as `boot_mode:bios`",
         },
         "root_device": {
             **ROOT_DEVICE,
-            "description": "Which of its disks to write to: Ironic's hints, such as `serial`",
+            "description": "Which disk to deploy to: Ironic's root device hints, such as `serial`",
         },
         "kernel_id": {
             **_TEXT,
-            "description": "Deploy kernel of this node, as Ironic takes it: id in Glance or a URL",
+            "description": "Deploy kernel of this node: id of a Glance image, or a URL",
         },
-        "ramdisk_id": {**_TEXT, "description": "Deploy ramdisk that belongs to this kernel"},
+        "ramdisk_id": {
+            **_TEXT,
+            "description": "Deploy ramdisk that belongs to this kernel",
+        },
         "physical_network": {
             **_TEXT,
             "default": "ctlplane",
-            "description": "Physical network that its interfaces are in",
+            "description": "Physical network that its interfaces are on",
         },
         "resource_class": {
             **_TEXT,
             "default": "baremetal",
-            "description": "What flavors ask for: `resources:CUSTOM_BAREMETAL=1`",
+            "description": "What a flavor requests: `resources:CUSTOM_BAREMETAL=1`",
         },
     },
 }
@@ -162,9 +169,9 @@ NODES: Schema = {
     "required": ["nodes"],
     "properties": {"nodes": {"type": "array", "items": NODE}},
 }
-"""The form of ``nodes.json``. Other keys beside ``nodes`` are TripleO's and of no concern here."""
+"""The form of ``nodes.json``. Other keys beside ``nodes`` are TripleO's and are ignored."""
 
-# Ironic's property by the field of nodes.json.
+# Ironic's properties by the field of nodes.json.
 _PROPERTIES = {
     "cpu": "cpus",
     "memory": "memory_mb",
@@ -173,13 +180,13 @@ _PROPERTIES = {
     "capabilities": "capabilities",
     "root_device": "root_device",
 }
-# Ironic shows no password: a salted digest beside it tells whether it changed.
+# Ironic does not show passwords: a salted digest in "extra" tells whether one has changed.
 _DIGEST = "register-nodes"
 
 
 @dataclass(frozen=True)
 class Boot:
-    """The deploy ramdisk of nodes that name none: its images' ids in Glance; None: not needed."""
+    """The deploy ramdisk of nodes without their own: ids of Glance images, None if not needed."""
 
     kernel: str | None = None
     ramdisk: str | None = None
@@ -192,9 +199,9 @@ class Change:
     label: str
     node_id: str | None
     attributes: Mapping[str, Any]
-    """To create the node with, by the SDK's names; empty if it is there."""
+    """Attributes to create the node with, by SDK name; empty if it exists."""
     patch: tuple[Mapping[str, Any], ...]
-    """JSON patch of a node that is there."""
+    """JSON patch (RFC 6902) for a node that exists."""
     ports: tuple[Mapping[str, Any], ...]
     """Ports to create."""
 
@@ -207,18 +214,18 @@ class Change:
 
 
 def label(wanted: Mapping[str, Any]) -> str:
-    """Return what a node of ``nodes.json`` is called in messages."""
+    """Return the name of a node of ``nodes.json`` for messages."""
     return str(wanted.get("name") or wanted["mac"][0])
 
 
-def plan(baremetal: Any, nodes: Iterable[Mapping[str, Any]], boot: Boot) -> list[Change]:
-    """Return the changes that make the nodes of ``baremetal``, the SDK's proxy, like ``nodes``.
+def plan(ironic: Any, nodes: Iterable[Mapping[str, Any]], boot: Boot) -> list[Change]:
+    """Return the changes that make Ironic's nodes like ``nodes`` (items of NODES).
 
-    A node is known by its Ethernet addresses, else by its name. Raises AltostratusError, for all
-    nodes at once, where these contradict each other.
+    ``ironic`` is the SDK's proxy ``baremetal``. A node is found by its Ethernet addresses, else by
+    its name. Raises AltostratusError, for all nodes at once, where these contradict each other.
     """
-    there = {one.id: one for one in baremetal.nodes(details=True)}
-    owners = {port.address.lower(): port.node_id for port in baremetal.ports(details=True)}
+    there = {one.id: one for one in ironic.nodes(details=True)}
+    owners = {port.address.lower(): port.node_id for port in ironic.ports(details=True)}
     named = {one.name: one.id for one in there.values() if one.name}
     changes: list[Change] = []
     obstacles: list[str] = []
@@ -237,15 +244,15 @@ def plan(baremetal: Any, nodes: Iterable[Mapping[str, Any]], boot: Boot) -> list
     return changes
 
 
-def apply(baremetal: Any, change: Change) -> str:
-    """Do what ``change`` says; return the id of its node."""
+def apply(ironic: Any, change: Change) -> str:
+    """Carry out ``change``; return the id of its node."""
     node_id = change.node_id
     if node_id is None:
-        node_id = baremetal.create_node(**change.attributes).id
+        node_id = ironic.create_node(**change.attributes).id
     elif change.patch:
-        baremetal.patch_node(node_id, [dict(item) for item in change.patch])
+        ironic.patch_node(node_id, [dict(item) for item in change.patch])
     for port in change.ports:
-        baremetal.create_port(node_id=node_id, **port)
+        ironic.create_port(node_id=node_id, **port)
     return str(node_id)
 
 
@@ -289,7 +296,7 @@ def _change(
 def _driver_info(
     wanted: Mapping[str, Any], driver: Driver, boot: Boot
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the driver's information and, apart from it, what Ironic does not show again."""
+    """Return the ``driver_info`` that Ironic shows again, and the part that it masks."""
     info: dict[str, Any] = {}
     hidden: dict[str, Any] = {}
     for word, key in driver.info.items():
@@ -325,7 +332,7 @@ def _differing(
     return [
         _set(f"/{part}/{key}", value)
         for key, value in wanted.items()
-        # Ironic keeps numbers as they came, and others may have given text.
+        # Ironic keeps the type that it was given: a number may be there as text.
         if known.get(key) != value and str(known.get(key)) != str(value)
     ]
 

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``setup-flavors``: Nova flavors of ``flavors.json`` in the undercloud.
+"""``setup-flavors``: creates the Nova flavors of ``flavors.json``.
 
-Nova cannot change a flavor, so one that differs is replaced; servers keep the copy that they were
-made with.
+Nova cannot change a flavor, so one that differs is deleted and created again. Servers keep a copy
+of the flavor that they were created with.
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from altostratus.clients import session
+from altostratus.clients.nova import Flavor, Nova
 from altostratus.console import CommandParser, run_command
 from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.problems import Report
 from altostratus.yamlfile.schema import Schema
-from setupcloud import session
-from setupcloud.session import connected
-
-logger = logging.getLogger(__name__)
+from setupcloud import command
 
 FLAVOR: Schema = {
     "type": "object",
@@ -35,7 +33,7 @@ FLAVOR: Schema = {
             "type": "object",
             "additionalProperties": {"type": "string"},
             "default": {},
-            "description": "What the scheduler is told besides, such as "
+            "description": "Extra specs for the scheduler, such as "
             '`"resources:CUSTOM_BAREMETAL": "1"`',
         },
     },
@@ -53,17 +51,17 @@ FLAVORS: Schema = {
 
 @dataclass(frozen=True)
 class Change:
-    """What has to be done for one flavor: ``there`` is the SDK's flavor of that name, or None."""
+    """What has to be done for one flavor; ``there`` is Nova's flavor of the same name, or None."""
 
-    wanted: Mapping[str, Any]
-    there: Any | None
+    wanted: Flavor
+    there: Flavor | None
 
     @property
     def kind(self) -> str:
         """One word for the user: created, replaced or unchanged."""
         if self.there is None:
             return "created"
-        return "unchanged" if _described(self.there) == _described(self.wanted) else "replaced"
+        return "unchanged" if self.there == self.wanted else "replaced"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,44 +85,35 @@ def read(path: Path) -> list[dict[str, Any]]:
     return flavors
 
 
-def plan(compute: Any, flavors: Iterable[Mapping[str, Any]]) -> list[Change]:
-    """Return what makes the flavors of ``compute``, the SDK's proxy, like ``flavors``."""
-    known = {one.name: one for one in compute.flavors(get_extra_specs=True)}
-    return [Change(wanted, known.get(wanted["name"])) for wanted in flavors]
+def plan(nova: Nova, flavors: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Return the changes that make Nova's flavors like ``flavors`` (items of FLAVORS)."""
+    there = {one.name: one for one in nova.flavors()}
+    return [Change(Flavor(**wanted), there.get(wanted["name"])) for wanted in flavors]
 
 
-def apply(compute: Any, change: Change) -> None:
-    """Do what ``change`` says."""
+def apply(nova: Nova, change: Change) -> None:
+    """Carry out ``change``."""
     if change.kind == "unchanged":
         return
     if change.there is not None:
-        compute.delete_flavor(change.there)
-    size = {key: change.wanted[key] for key in ("name", "ram", "vcpus", "disk")}
-    made = compute.create_flavor(**size)
-    if change.wanted.get("extra_specs"):
-        compute.create_flavor_extra_specs(made, change.wanted["extra_specs"])
-
-
-def _described(flavor: Any) -> tuple[Any, ...]:
-    """Return what makes a flavor; of ours and of the SDK's, which has items too."""
-    specs = flavor.get("extra_specs") or {}
-    return (*(flavor[key] for key in ("name", "ram", "vcpus", "disk")), dict(specs))
+        nova.delete_flavor(change.there)
+    nova.create_flavor(change.wanted)
 
 
 def _parser() -> CommandParser:
     does = "Create flavors, and replace those that differ."
-    return session.parser(
+    return command.parser(
         "setup-flavors", does, "flavors", "the flavors, as generate-stacks writes them"
     )
 
 
 def _run(args: argparse.Namespace) -> int:
     flavors = read(args.flavors)
-    with connected("setup-flavors", "Nova") as connection:
-        for change in plan(connection.compute, flavors):
-            if not args.dry_run:
-                apply(connection.compute, change)
-            print(change.kind, change.wanted["name"], flush=True)
+    nova = Nova(session.current("setup-flavors"))
+    for change in plan(nova, flavors):
+        if not args.dry_run:
+            apply(nova, change)
+        print(change.kind, change.wanted.name, flush=True)
     return 0
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``setup-neutron``: provider networks of ``networks.json`` in the undercloud's Neutron."""
+"""``setup-neutron``: creates or updates the provider networks of ``networks.json``.
+
+This module is the command and the check of its file; ``setupcloud.neutron`` compares with Neutron.
+"""
 
 import argparse
 import logging
@@ -8,13 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from altostratus.clients.sdk import connected
 from altostratus.console import CommandParser, run_command
-from altostratus.yamlfile import document, schema
+from altostratus.yamlfile import addresses, document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
-from generator.cloudfile import check_networks
-from setupcloud import neutron, session
-from setupcloud.session import connected
+from setupcloud import command, neutron
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +54,10 @@ def _check_network(network: Node, report: Report) -> None:
         elif kind.value == "flat" and segment is not None:
             message = "type: a flat network has no segmentation_id"
             report.add(kind.mark, message, "remove one of the two")
-    # Neutron would tell the network, and the next run that it differs.
+    # Neutron would store the network of such an address, and the next run would see a difference.
     for one in (network.get("cidr"), *(route.get("destination") for route in _routes(network))):
         if one:
-            check_networks.cidr(one, report)
+            addresses.network(one, report)
 
 
 def _routes(network: Node) -> list[Node]:
@@ -65,7 +67,7 @@ def _routes(network: Node) -> list[Node]:
 
 def _parser() -> CommandParser:
     does = "Create or update flat and VLAN provider networks."
-    return session.parser(
+    return command.parser(
         "setup-neutron", does, "networks", "the networks, as generate-stacks writes them"
     )
 

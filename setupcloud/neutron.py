@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Provider networks in Neutron: what is wanted, what is there, what has to be done.
+"""Provider networks in Neutron: how those of ``networks.json`` differ, and how to change that.
 
-``connection`` is always the ``network`` proxy of an openstacksdk connection. Attribute names are
-the SDK's, https://docs.openstack.org/openstacksdk/latest/user/resources/network/.
+``neutron`` is always the ``network`` proxy of an openstacksdk connection. Attribute names are the
+SDK's, https://docs.openstack.org/openstacksdk/latest/user/resources/network/.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from altostratus.errors import AltostratusError
+from altostratus.yamlfile.addresses import ADDRESS, CIDR
 from altostratus.yamlfile.schema import Schema
-from generator.cloudfile.grammar import ADDRESS, CIDR
 
 _POOL: Schema = {
     "type": "object",
@@ -57,7 +57,7 @@ NETWORK: Schema = {
         "allocation_pools": {
             "type": "array",
             "items": _POOL,
-            "description": "Addresses for ports: `{start, end}`; absent: Neutron takes all",
+            "description": "Addresses for ports: `{start, end}`; absent: all of the subnet's",
         },
         "routes": {
             "type": "array",
@@ -74,7 +74,7 @@ NETWORK: Schema = {
             "type": "integer",
             "minimum": 68,
             "maximum": 65535,
-            "description": "Largest packet in bytes; absent: as Neutron decides",
+            "description": "Largest packet in bytes; absent: Neutron's default",
         },
     },
 }
@@ -88,7 +88,7 @@ NETWORKS: Schema = {
 }
 """The form of ``networks.json``."""
 
-# What Neutron cannot change once it exists, in words for messages.
+# What Neutron cannot change in an existing network or subnet, in words for messages.
 _FIXED = {
     "provider_network_type": "type",
     "provider_physical_network": "physical network",
@@ -99,7 +99,7 @@ _FIXED = {
 
 @dataclass(frozen=True)
 class Change:
-    """What has to be done for one network: attributes to create or update, by SDK name.
+    """What has to be done for one network: attributes to create or update it with, by SDK name.
 
     ``network_id`` and ``subnet_id`` are None for what does not exist yet.
     """
@@ -118,16 +118,16 @@ class Change:
         return "updated" if self.network or self.subnet else "unchanged"
 
 
-def plan(connection: Any, networks: Iterable[Mapping[str, Any]]) -> list[Change]:
+def plan(neutron: Any, networks: Iterable[Mapping[str, Any]]) -> list[Change]:
     """Return the changes that make Neutron's networks like ``networks`` (items of NETWORKS).
 
-    Nothing is changed yet. Raises AltostratusError, for all networks at once, where an existing one
+    Changes nothing. Raises AltostratusError, for all networks at once, where an existing one
     differs in something that Neutron cannot change.
     """
     changes: list[Change] = []
     obstacles: list[str] = []
     for wanted in networks:
-        change, problems = _change(connection, wanted)
+        change, problems = _change(neutron, wanted)
         changes.append(change)
         obstacles += problems
     if obstacles:
@@ -138,23 +138,23 @@ def plan(connection: Any, networks: Iterable[Mapping[str, Any]]) -> list[Change]
     return changes
 
 
-def apply(connection: Any, change: Change) -> None:
-    """Do what ``change`` says."""
+def apply(neutron: Any, change: Change) -> None:
+    """Carry out ``change``."""
     network_id = change.network_id
     if network_id is None:
-        network_id = connection.create_network(**change.network).id
+        network_id = neutron.create_network(**change.network).id
     elif change.network:
-        connection.update_network(network_id, **change.network)
+        neutron.update_network(network_id, **change.network)
     if change.subnet_id is None:
-        connection.create_subnet(network_id=network_id, **change.subnet)
+        neutron.create_subnet(network_id=network_id, **change.subnet)
     elif change.subnet:
-        connection.update_subnet(change.subnet_id, **change.subnet)
+        neutron.update_subnet(change.subnet_id, **change.subnet)
 
 
-def _change(connection: Any, wanted: Mapping[str, Any]) -> tuple[Change, list[str]]:
+def _change(neutron: Any, wanted: Mapping[str, Any]) -> tuple[Change, list[str]]:
     name = wanted["name"]
     network, subnet = _network_attributes(wanted), _subnet_attributes(wanted)
-    found = list(connection.networks(name=name))
+    found = list(neutron.networks(name=name))
     if len(found) > 1:
         return Change(name, None, {}, None, {}), [f"there are {len(found)} networks called {name}"]
     if not found:
@@ -162,7 +162,7 @@ def _change(connection: Any, wanted: Mapping[str, Any]) -> tuple[Change, list[st
     there = found[0]
     differing = _differing(network, there)
     problems = _obstacles(f"network {name}", differing, there)
-    subnets = list(connection.subnets(network_id=there.id, ip_version=4))
+    subnets = list(neutron.subnets(network_id=there.id, ip_version=4))
     if len(subnets) > 1:
         subnets = [one for one in subnets if one.name == name] or subnets
     if not subnets:
@@ -177,7 +177,7 @@ def _network_attributes(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "name": wanted["name"],
         "provider_network_type": wanted["type"],
         "provider_physical_network": wanted["physical_network"],
-        # Services in instances answer on addresses and with tags that anti-spoofing would stop.
+        # Instances use addresses and VLAN tags that port security would drop as spoofed.
         "is_port_security_enabled": False,
     }
     optional = {"provider_segmentation_id": "segmentation_id", "mtu": "mtu"}
@@ -189,7 +189,7 @@ def _subnet_attributes(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "name": wanted["name"],
         "ip_version": 4,
         "cidr": wanted["cidr"],
-        # None is Neutron's word for no gateway; an absent key would make it choose one.
+        # None means no gateway; without the key Neutron would choose one.
         "gateway_ip": wanted.get("gateway"),
         "is_dhcp_enabled": wanted.get("dhcp", True),
         "dns_nameservers": wanted.get("dns", []),
@@ -209,7 +209,7 @@ def _differing(wanted: Mapping[str, Any], there: Any) -> dict[str, Any]:
 
 
 def _comparable(key: str, value: Any) -> Any:
-    """Return ``value`` so that equal means equal: Neutron orders routes and pools as it likes."""
+    """Return ``value`` in a form to compare: Neutron lists routes and pools in any order."""
     if key in ("host_routes", "allocation_pools"):
         return sorted(sorted(item.items()) for item in value or [])
     return list(value or []) if key == "dns_nameservers" else value

@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``register-nodes``: the machines of ``nodes.json`` as nodes of the undercloud's Ironic."""
+"""``register-nodes``: enrolls the machines of ``nodes.json`` with Ironic and makes them available.
+
+This module is the command and the check of its file; ``setupcloud.baremetal`` compares with Ironic.
+"""
 
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from altostratus.clients.glance import Glance
+from altostratus.clients.sdk import connected
 from altostratus.console import CommandParser, Progress, run_command
 from altostratus.errors import AltostratusError
 from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
-from setupcloud import baremetal, session
+from setupcloud import baremetal, command
 from setupcloud.baremetal import DRIVERS, Boot
-from setupcloud.session import connected
 
 KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
+# Seconds.
 TIMEOUT = 600
-# What leads from one provision state towards "available", for a node without a server. Every other
-# state belongs to somebody; in "error" is what could not be deleted.
+# Which action takes a node without a server from its provision state towards "available", and the
+# state that follows. In all other states somebody is at work; "error" follows a failed deletion.
+# https://docs.openstack.org/ironic/latest/user/states.html
 _NEXT = {
     "error": ("deleted", "available"),
     "enroll": ("manage", "manageable"),
@@ -64,7 +70,7 @@ def _check_node(node: Node, report: Report) -> None:
             message = f"a node with pm_type {kind.value} needs '{word}'"
             report.add(node.mark, message, f"add '{word}'")
     if ("kernel_id" in node.fields) != ("ramdisk_id" in node.fields):
-        message = "'kernel_id' and 'ramdisk_id' go together: a kernel has its modules"
+        message = "'kernel_id' and 'ramdisk_id' go together: the ramdisk has the kernel's modules"
         report.add(node.mark, message, "give both, or neither")
     for word in ("pm_port", "cpu", "memory", "disk"):
         given = node.get(word)
@@ -83,13 +89,13 @@ def _parser() -> CommandParser:
         "state available."
     )
     nodes = "the machines, as TripleO's instackenv.json or testenv.json describes them"
-    parser = session.parser("register-nodes", does, "nodes", nodes)
+    parser = command.parser("register-nodes", does, "nodes", nodes)
     add = parser.add_argument
-    image = "Glance image (id or name) of the deploy ramdisk's {}, for nodes that name none"
+    image = "Glance image (id or name) of the deploy ramdisk's {}, for nodes without their own"
     image += " (default: %(default)s)"
     add("-k", "--kernel", metavar="IMAGE", default=KERNEL, help=image.format("kernel"))
     add("-d", "--ramdisk", metavar="IMAGE", default=RAMDISK, help=image.format("initramfs"))
-    timeout = "how long nodes may take to become available (default: %(default)s)"
+    timeout = "how long nodes may take to reach a state (default: %(default)s)"
     add("--timeout", metavar="SECONDS", type=int, default=TIMEOUT, help=timeout)
     return parser
 
@@ -98,7 +104,10 @@ def _run(args: argparse.Namespace) -> int:
     nodes = read(args.nodes)
     with connected("register-nodes", "Ironic") as connection:
         ironic = connection.baremetal
-        changes = baremetal.plan(ironic, nodes, _boot(connection, nodes, args))
+        boot = Boot()
+        if any(_boots_common_ramdisk(one) for one in nodes):
+            boot = _boot(Glance(connection.config), args.kernel, args.ramdisk)
+        changes = baremetal.plan(ironic, nodes, boot)
         ids: dict[str, str] = {}
         for change in changes:
             if not args.dry_run:
@@ -109,24 +118,26 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _boot(connection: Any, nodes: Iterable[Mapping[str, Any]], args: argparse.Namespace) -> Boot:
-    """Return the ids of the deploy ramdisk's images, if a node boots it and names none."""
-    if not any(DRIVERS[one["pm_type"]].boots_ramdisk and "kernel_id" not in one for one in nodes):
-        return Boot()
-    found = {name: connection.image.find_image(name) for name in (args.kernel, args.ramdisk)}
-    missing = [name for name, image in found.items() if image is None]
+def _boots_common_ramdisk(node: Mapping[str, Any]) -> bool:
+    return DRIVERS[node["pm_type"]].boots_ramdisk and "kernel_id" not in node
+
+
+def _boot(glance: Glance, kernel: str, ramdisk: str) -> Boot:
+    """Return the deploy ramdisk that consists of these images (ids or names)."""
+    found = {image: glance.identify(image) for image in (kernel, ramdisk)}
+    missing = [image for image, image_id in found.items() if image_id is None]
     if missing:
         raise AltostratusError(
             f"Glance has no image {' and no image '.join(missing)}",
             "build-images --deploy-ramdisk -o DIR, then load-image --manifest DIR/manifest.json",
         )
-    return Boot(found[args.kernel].id, found[args.ramdisk].id)
+    return Boot(found[kernel], found[ramdisk])
 
 
 def make_available(ironic: Any, nodes: Mapping[str, str], timeout: int, progress: Progress) -> None:
-    """Bring the ``nodes`` (names by id) to the state available, all at the same time.
+    """Bring the ``nodes`` (names by id) to the provision state available, all at the same time.
 
-    A node that has a server, or that Ironic is busy with, is left alone. Raises AltostratusError
+    A node that has a server, or that Ironic is working on, is left alone. Raises AltostratusError
     with Ironic's reason for each node that failed or took longer than ``timeout`` seconds.
     """
     failures: list[str] = []
@@ -146,12 +157,12 @@ def make_available(ironic: Any, nodes: Mapping[str, str], timeout: int, progress
             reason = one.last_error or f"not {state} after {timeout} s"
             failures.append(f"{nodes[one.id]}: {reason}")
     for node_id in nodes:
-        # Nova offers no node whose power state Ironic does not know.
+        # Nova does not use a node whose power state Ironic does not know.
         if ironic.get_node(node_id).power_state is None:
             ironic.set_node_power_state(node_id, "power off")
     if failures:
         raise AltostratusError(
-            "\n".join(failures), "correct the file or the controller; then the same command again"
+            "\n".join(failures), "correct the file or the controller, then run the command again"
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what follows from grammars and contracts: JSON Schema, tables in ``docs/``, defaults.
+"""Writes what follows from schemas, checks and contracts: ``docs/``, defaults for elements.
 
 ``python -m tools.reference`` in a checkout rewrites them; a test fails while they are stale.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from altostratus.files import write_text
 from altostratus.yamlfile.schema import Schema
-from generator import contracts
+from generator import checks, contracts
 from generator.cloudfile import grammar
 from generator.contracts.grammar import SECRET_KINDS, SERVICE_SCHEMA
 from generator.contracts.model import Contracts
@@ -43,7 +43,7 @@ def documents() -> dict[Path, str]:
     """Return the present content of every generated document by its path."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **grammar.CLOUD}
     found = {DOCS / SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"}
-    for name in ("cloud-file.md", "networks.md", "register-nodes.md", "services.md"):
+    for name in ("checks.md", "cloud-file.md", "networks.md", "register-nodes.md", "services.md"):
         text = (DOCS / name).read_text(encoding="utf-8")
         found[DOCS / name] = _TABLE.sub(lambda match: match[1] + _table(match[2]) + match[3], text)
     return found | _nova_defaults(contracts.load(ELEMENTS))
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _nova_defaults(known: Contracts) -> dict[Path, str]:
-    """Return what each nova-compute process takes where metadata of the old layout say nothing.
+    """Return the defaults of each nova-compute process for metadata of the old layout.
 
     Contracts are not in images; ``novadrivers.processes`` reads these files instead. They have the
     constants of the process's contract, and of the one that all of Nova shares.
@@ -93,10 +93,13 @@ def _table(name: str) -> str:
         "contract": _properties(SERVICE_SCHEMA),
         "key": _properties(SERVICE_SCHEMA["properties"]["keys"]["additionalProperties"]),
         "secrets": iter((f"`{kind}`", text) for kind, text in SECRET_KINDS.items()),
-        "references": iter(_references()),
+        "references": _references(),
+        **{f"checks-{area}": _checks(area) for area in checks.areas()},
     }
     heads = {"secrets": ("kind", "value"), "references": ("reference", "stands for")}
-    head = heads.get(name, ("key", "type", "default", "meaning"))
+    properties = ("key", "type", "default", "meaning")
+    about = ("id", "name", "severity", "what is wrong")
+    head = heads.get(name, about if name.startswith("checks-") else properties)
     lines = [head, tuple("---" for _ in head), *rows[name]]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -134,6 +137,11 @@ def _short(title: str) -> str:
     """Return the noun of a title: "IPv4 network" of "an IPv4 network such as 10.0.0.0/8"."""
     noun = re.split(r"[,:]| of | such as ", title)[0]
     return re.sub("^an? ", "", noun)
+
+
+def _checks(area: str) -> Iterator[tuple[str, ...]]:
+    for one in checks.areas()[area]:
+        yield f"`{one.id}`", one.name, one.severity, one.description
 
 
 def _references() -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from altostratus.errors import InputError
+from altostratus.yamlfile import checks
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Problem, Report
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -99,7 +100,8 @@ def parse(content: bytes, name: str, report: Report) -> Node:
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = Mark(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        problem = Problem(mark, f"not YAML: {error.reason}", "save the file as plain UTF-8 text")
+        hint = "save the file as plain UTF-8 text"
+        problem = checks.SYNTAX.at(mark, f"not YAML: {error.reason}", hint)
     except yaml.MarkedYAMLError as error:
         problem = _syntax_problem(error, text, name)
     raise InvalidInputError([*report.problems, problem]) from None
@@ -113,7 +115,8 @@ def _decode(content: bytes, name: str) -> str:
         column = len(before) - before.rfind(b"\n")
         mark = Mark(name, before.count(b"\n") + 1, column)
         message = f"byte {content[error.start]:#04x} is not UTF-8"
-        raise InvalidInputError([Problem(mark, message, "save the file as UTF-8")]) from None
+        problem = checks.ENCODING.at(mark, message, "save the file as UTF-8")
+        raise InvalidInputError([problem]) from None
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
@@ -129,7 +132,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     if "\t" in indent:
         hint = "indent with spaces; YAML forbids tabs there"
     words = [part for part in (error.problem, error.context) if part]
-    return Problem(Mark(name, line + 1, column + 1), f"not YAML: {', '.join(words)}", hint)
+    mark = Mark(name, line + 1, column + 1)
+    return checks.SYNTAX.at(mark, f"not YAML: {', '.join(words)}", hint)
 
 
 class _Builder:
@@ -146,7 +150,8 @@ class _Builder:
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if root is not None:
-                self.report.add(self.mark(event), "a second document", "keep one for each file")
+                hint = "keep one for each file"
+                self.report.add(self.mark(event), "a second document", hint, checks.DOCUMENTS)
                 break
             root = self.node(next(events), events, 0)
         return root or Node(Mark(self.name, 1, 1), None)
@@ -160,9 +165,10 @@ class _Builder:
             return self.alias(str(event.anchor), mark)
         if depth > MAX_DEPTH:
             message = f"nested deeper than {MAX_DEPTH} levels"
-            raise InvalidInputError([Problem(mark, message, "write it flatter")])
+            raise InvalidInputError([checks.DEPTH.at(mark, message, "write it flatter")])
         if event.tag not in (None, "!"):
-            self.report.add(mark, f"tag {event.tag} is not supported", "remove it")
+            message = f"tag {event.tag} is not supported"
+            self.report.add(mark, message, "remove it", checks.TAG)
         if isinstance(event, yaml.ScalarEvent):
             node = Node(mark, _scalar(event.value) if event.implicit[0] else event.value)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -171,9 +177,8 @@ class _Builder:
             node = self.mapping(mark, events, depth)
         if node.size > MAX_NODES:
             message = f"more than {MAX_NODES} values"
-            raise InvalidInputError(
-                [Problem(mark, message, "use fewer aliases, or split the file")]
-            )
+            hint = "use fewer aliases, or split the file"
+            raise InvalidInputError([checks.SIZE.at(mark, message, hint)])
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
@@ -183,7 +188,8 @@ class _Builder:
         node = self.anchors.get(anchor)
         if node is None:
             hint = f"write &{anchor} before a value further up, or the value itself here"
-            self.report.add(mark, f"alias *{anchor} has no complete anchor before it", hint)
+            message = f"alias *{anchor} has no complete anchor before it"
+            self.report.add(mark, message, hint, checks.ALIAS)
             return Node(mark, None, lost=frozenset({anchor}))
         return replace(node, mark=mark)
 
@@ -203,13 +209,14 @@ class _Builder:
             size += value.size
             if isinstance(key.value, list | dict):
                 hint = "write 'KEY: VALUE'; quote a text that begins with [ or {"
-                self.report.add(key.mark, "a key must be a word", hint)
+                self.report.add(key.mark, "a key must be a word", hint, checks.COMPLEX_KEY)
                 continue
             # ``on:`` or ``1:`` keeps the text that the user wrote.
             word = event.value if isinstance(event, yaml.ScalarEvent) else str(key.value)
             if word == MERGE and getattr(event, "implicit", (False,))[0]:
                 hint = "write the keys out; an alias (*NAME) can stand for a whole value"
-                self.report.add(key.mark, "merge keys (<<) are not supported", hint)
+                message = "merge keys (<<) are not supported"
+                self.report.add(key.mark, message, hint, checks.MERGE_KEY)
                 lost = frozenset({MERGE})
                 continue
             if word in fields:
@@ -217,6 +224,7 @@ class _Builder:
                     key.mark,
                     f"duplicate key '{word}'",
                     f"it is already given in line {keys[word].line}",
+                    checks.DUPLICATE_KEY,
                 )
                 continue
             fields[word], keys[word] = value, key.mark

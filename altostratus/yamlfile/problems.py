@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong in a file of the user's, where exactly, and what to do about it."""
+"""What is wrong in a file of the user's, where exactly, and what to do about it.
+
+Every problem is found by a Check, whose id ends its message. ``docs/checks.md`` lists them.
+"""
 
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from altostratus.errors import InputError
 
@@ -24,17 +28,51 @@ class Mark:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+class Severity(StrEnum):
+    """Whether a problem stops a command."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Check:
+    """Something that can be wrong in a file.
+
+    ``id`` is E (error) or W (warning) and four digits, the first of which is the area; ``name`` is
+    a word or two with hyphens; ``description`` says in one line what is wrong if it is found.
+    """
+
+    id: str
+    name: str
+    description: str
+
+    @property
+    def severity(self) -> Severity:
+        """Whether what it finds stops a command."""
+        return Severity.WARNING if self.id.startswith("W") else Severity.ERROR
+
+    def at(self, mark: Mark, message: str, hint: str) -> "Problem":
+        """Return the problem that this check has found at ``mark``."""
+        return Problem(mark, message, hint, self)
+
+
+UNNAMED = Check("E1000", "invalid", "A value is not usable, for the reason that the message gives")
+"""What finds problems for which there is no check of their own."""
+
+
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
-    """One thing that is wrong; ``hint`` says how to put it right."""
+    """One thing that is wrong, found by ``check``; ``hint`` says how to put it right."""
 
     mark: Mark
     message: str
     hint: str
+    check: Check = UNNAMED
 
     def __str__(self) -> str:
         """Return the line for the user, and the hint indented below it."""
-        return f"{self.mark}: {self.message}\n    hint: {self.hint}"
+        return f"{self.mark}: {self.message} [{self.check.id}]\n    hint: {self.hint}"
 
 
 class InvalidInputError(InputError):
@@ -54,25 +92,25 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, mark: Mark, message: str, hint: str) -> None:
-        """Note one problem."""
-        self.problems.append(Problem(mark, message, hint))
+    def add(self, mark: Mark, message: str, hint: str, check: Check = UNNAMED) -> None:
+        """Record a problem that ``check`` has found."""
+        self.problems.append(Problem(mark, message, hint, check))
 
     def raise_if_any(self) -> None:
-        """Raise InvalidInputError if something was noted."""
+        """Raise InvalidInputError if there are problems."""
         if self.problems:
             raise InvalidInputError(self.problems)
 
 
 def alike(word: str, known: Iterable[str]) -> list[str]:
-    """Return what of ``known`` somebody who wrote ``word`` may have meant, the nearest first."""
+    """Return which of ``known`` may be meant by ``word``, the nearest first."""
     return difflib.get_close_matches(word, sorted(known))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the hint for a ``word`` that is not among ``known``: the nearest, or which there are.
+    """Return the hint for a ``word`` that is not among ``known``: the nearest of them, or all.
 
-    ``known`` that is empty allows nothing.
+    If ``known`` is empty, nothing is allowed.
     """
     names = sorted(known)
     if close := alike(word, names):

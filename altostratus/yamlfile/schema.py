@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks a tree against a JSON Schema and names the place of everything that does not fit.
+"""Checks a tree against a JSON Schema and gives the place of every violation.
 
 KEYWORDS are those of https://json-schema.org/draft/2020-12/schema that this project's schemas use.
 ``title`` is the noun phrase of messages ("a name of lower-case letters, digits and hyphens"); hints
@@ -7,13 +7,13 @@ say what is wanted with the limits, ``examples`` and ``description``.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from altostratus.yamlfile import emit
+from altostratus.yamlfile import checks, emit
 from altostratus.yamlfile.document import MERGE, Node
-from altostratus.yamlfile.problems import Report, alike, nearest
+from altostratus.yamlfile.problems import Problem, Report, alike, nearest
 
 Schema = Mapping[str, Any]
 
@@ -47,29 +47,34 @@ _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "a
 
 
 def check(node: Node, schema: Schema, report: Report, what: str = "value") -> bool:
-    """Add to ``report`` whatever in ``node`` does not fit ``schema``; return whether it fits.
+    """Add to ``report`` whatever in ``node`` violates ``schema``; return whether it is valid.
 
     ``what`` names the value in messages, usually by its key.
     """
-    before = len(report.problems)
+    found = list(problems(node, schema, what))
+    report.problems += found
+    return not found and not node.lost
+
+
+def problems(node: Node, schema: Schema, what: str = "value") -> Iterator[Problem]:
+    """Yield whatever in ``node`` violates ``schema``; ``what`` is as for ``check``."""
     if node.value is None and node.lost:
-        return False  # reported already
+        return  # reported already
     if not _has_type(node, schema):
         message = f"{what}: {_shown(node)} is not {_noun(schema)}"
-        report.add(node.mark, message, _hint(schema, message))
+        yield checks.TYPE.at(node.mark, message, _hint(schema, message))
     elif isinstance(node.value, dict):
-        _check_mapping(node, schema, report, what)
+        yield from _of_mapping(node, schema, what)
     elif isinstance(node.value, list):
-        _check_list(node, schema, report, what)
+        yield from _of_list(node, schema, what)
     else:
-        _check_scalar(node, schema, report, what)
-    return len(report.problems) == before and not node.lost
+        yield from _of_scalar(node, schema, what)
 
 
 def check_unique(values: Iterable[Node | None], what: str, report: Report) -> None:
-    """Add to ``report`` the ``values`` that are there twice; upper case makes no difference.
+    """Add to ``report`` the ``values`` that are there twice, upper and lower case being the same.
 
-    It makes none to MySQL either, which the services ask for these names.
+    MySQL, which the services ask for these names, makes no difference either.
     """
     seen: dict[str, Node] = {}
     for value in values:
@@ -78,14 +83,15 @@ def check_unique(values: Iterable[Node | None], what: str, report: Report) -> No
         first = seen.setdefault(str(value.value).lower(), value)
         if first is not value:
             message = f"{what}: {value.value} is also in line {first.mark.line}"
-            report.add(value.mark, message, "each can be there once: correct one of them")
+            hint = "each can be there once: correct one of them"
+            report.add(value.mark, message, hint, checks.DUPLICATE_VALUE)
 
 
 def sound(node: Node, schema: Schema) -> Node | None:
-    """Return ``node`` without what does not fit ``schema``, so that the rest can be used.
+    """Return ``node`` without what violates ``schema``, so that the rest can be used.
 
-    Keys that mappings require are not among this: they are ``lost`` there, as are the keys of what
-    was left out, and for an unknown key the one that was probably meant. None if all is wrong.
+    A mapping may still lack required keys. They are ``lost`` there, like the keys of what was left
+    out and those that unknown keys probably stand for. None if nothing can be used.
     """
     if not _has_type(node, schema) or (node.value is None and node.lost):
         return None
@@ -93,7 +99,7 @@ def sound(node: Node, schema: Schema) -> Node | None:
         return _sound_mapping(node, schema)
     if isinstance(node.value, list) and "items" in schema:
         return _sound_list(node, schema)
-    return node if check(node, schema, Report()) else None
+    return node if _is_valid(node, schema) else None
 
 
 def _sound_mapping(node: Node, schema: Schema) -> Node | None:
@@ -112,7 +118,7 @@ def _sound_mapping(node: Node, schema: Schema) -> Node | None:
 
 
 def _sound_list(node: Node, schema: Schema) -> Node | None:
-    fitting = [check(item, schema["items"], Report()) for item in node.items]
+    fitting = [_is_valid(item, schema["items"]) for item in node.items]
     items = [item for item, fits in zip(node.items, fitting, strict=True) if fits]
     least, most = schema.get("minItems", 0), schema.get("maxItems", len(node.items))
     if not least <= len(node.items) <= most or (least == most and len(items) != least):
@@ -121,8 +127,12 @@ def _sound_list(node: Node, schema: Schema) -> Node | None:
     return replace(node, value=items, lost=frozenset(lost))
 
 
+def _is_valid(node: Node, schema: Schema) -> bool:
+    return not node.lost and not any(problems(node, schema))
+
+
 def _meant(node: Node, schema: Schema) -> set[str]:
-    """Return the keys that the user probably gave in another spelling, or by a merge key."""
+    """Return the keys that were probably misspelt, or given by a merge key."""
     properties: Mapping[str, Schema] = schema.get("properties", {})
     absent = properties.keys() - node.fields.keys()
     if MERGE in node.lost:
@@ -144,7 +154,7 @@ def _noun(schema: Schema) -> str:
 
 
 def _hint(schema: Schema, said: str = "") -> str:
-    """Return what a value of ``schema`` looks like and is for, besides what was ``said``."""
+    """Return what a value of ``schema`` looks like and is for, unless the message ``said`` so."""
     wanted = "one of " + ", ".join(map(str, schema["enum"])) if "enum" in schema else _noun(schema)
     bounds = [f"{words} {schema[key]}" for key, words in _BOUNDS.items() if key in schema]
     parts = [*([] if wanted in said else [wanted]), *([" and ".join(bounds)] if bounds else [])]
@@ -176,27 +186,38 @@ def _shown(node: Node) -> str:
     return f"'{node.value}'" if isinstance(node.value, str) else str(node.value)
 
 
-def _check_scalar(node: Node, schema: Schema, report: Report, what: str) -> None:
+def _of_scalar(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
     value, shown = node.value, _shown(node)
     # Python takes True for 1; JSON Schema does not.
     known = schema.get("enum")
     if known is not None and not any(value == one and type(value) is type(one) for one in known):
-        report.add(node.mark, f"{what}: {shown} is unknown", nearest(str(value), map(str, known)))
-    wrong = ""
+        hint = nearest(str(value), map(str, known))
+        yield checks.CHOICE.at(node.mark, f"{what}: {shown} is unknown", hint)
     if isinstance(value, str):
-        pattern = schema.get("pattern")
-        if len(value) < schema.get("minLength", 0) or (pattern and not _matches(pattern, value)):
-            form = f"of the form {pattern}" if pattern else "long enough"
-            wrong = f"is not {schema.get('title', form)}"
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        if value < schema.get("minimum", value):
-            wrong = f"is less than {schema['minimum']}"
-        elif "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
-            wrong = f"is not more than {schema['exclusiveMinimum']}"
-        elif value > schema.get("maximum", value):
-            wrong = f"is more than {schema['maximum']}"
+        check, wrong = checks.PATTERN, _wrong_text(value, schema)
+    else:
+        check, wrong = checks.RANGE, _wrong_number(value, schema)
     if wrong:
-        report.add(node.mark, f"{what}: {shown} {wrong}", _hint(schema, wrong))
+        yield check.at(node.mark, f"{what}: {shown} {wrong}", _hint(schema, wrong))
+
+
+def _wrong_text(value: str, schema: Schema) -> str:
+    pattern = schema.get("pattern")
+    if len(value) >= schema.get("minLength", 0) and (not pattern or _matches(pattern, value)):
+        return ""
+    form = f"of the form {pattern}" if pattern else "long enough"
+    return f"is not {schema.get('title', form)}"
+
+
+def _wrong_number(value: object, schema: Schema) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if value < schema.get("minimum", value):
+            return f"is less than {schema['minimum']}"
+        if "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
+            return f"is not more than {schema['exclusiveMinimum']}"
+        if value > schema.get("maximum", value):
+            return f"is more than {schema['maximum']}"
+    return ""
 
 
 def _matches(pattern: str, value: str) -> bool:
@@ -204,7 +225,7 @@ def _matches(pattern: str, value: str) -> bool:
     return bool(re.search(re.sub(r"\$$", r"\\Z", pattern), value))
 
 
-def _check_list(node: Node, schema: Schema, report: Report, what: str) -> None:
+def _of_list(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
     least, most = schema.get("minItems", 0), schema.get("maxItems", len(node.items))
     if not least <= len(node.items) <= most:
         wanted = f"at least {least} are needed"
@@ -213,28 +234,30 @@ def _check_list(node: Node, schema: Schema, report: Report, what: str) -> None:
         elif least == most:
             wanted = f"{least} are needed"
         message = f"{what}: {len(node.items)} items where {wanted}"
-        report.add(node.mark, message, _hint(schema))
+        yield checks.ITEMS.at(node.mark, message, _hint(schema))
     if "items" in schema:
         for item in node.items:
-            check(item, schema["items"], report, what)
+            yield from problems(item, schema["items"], what)
 
 
-def _check_mapping(node: Node, schema: Schema, report: Report, what: str) -> None:
+def _of_mapping(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
     properties: Mapping[str, Schema] = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
     names = schema.get("propertyNames")
     if len(node.fields) < schema.get("minProperties", 0) and not node.lost:
-        report.add(node.mark, f"{what}: it is empty", _hint(schema))
+        yield checks.EMPTY.at(node.mark, f"{what}: it is empty", _hint(schema))
     for key, value in node.fields.items():
         if names:
-            check(Node(node.keys[key], key), names, report, what)
+            yield from problems(Node(node.keys[key], key), names, what)
         if key in properties:
-            check(value, properties[key], report, key)
+            yield from problems(value, properties[key], key)
         elif others is False:
-            report.add(node.keys[key], f"unknown key '{key}'", nearest(key, properties))
+            hint = nearest(key, properties)
+            yield checks.UNKNOWN_KEY.at(node.keys[key], f"unknown key '{key}'", hint)
         elif others is not True:
-            check(value, others, report, key)
+            yield from problems(value, others, key)
     missing = [key for key in schema.get("required", ()) if key not in node.fields]
     for key in sorted(set(missing) - _meant(node, schema)) if missing else ():
         about = f", {_hint(properties[key])}" if key in properties else ""
-        report.add(node.mark, f"{what}: '{key}' is missing", f"add '{key}:'{about}")
+        message = f"{what}: '{key}' is missing"
+        yield checks.MISSING_KEY.at(node.mark, message, f"add '{key}:'{about}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deploy a cloud: its Heat stack, followed until it is complete or an instance reports failure."""
+"""Deploy a cloud: follow its Heat stack until it is complete or an instance reports failure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from altostratus.clients import heat as heat_api
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from devtest.cloud import heatenv, stacks
@@ -22,13 +23,13 @@ TIMEOUT = 1800.0
 SERVER = "OS::Nova::Server"
 DEPLOYMENT = "OS::Heat::StructuredDeployment"
 LOG_LINES = 20
-# Seconds without news until the user reads what is waited for: emulated machines take minutes.
+# Seconds without news until the user is told what Heat waits for: emulated machines take minutes.
 SILENCE = 60.0
 
 
 @dataclass(frozen=True)
 class Member:
-    """What a Heat resource is to an instance: its server, or one of its deployments."""
+    """A Heat resource of an instance: ``kind`` is SERVER or DEPLOYMENT."""
 
     instance: Instance
     kind: str
@@ -43,8 +44,8 @@ def deploy(
 ) -> None:
     """Create or update the stack ``cloud`` and wait until it is complete.
 
-    ``timeout`` is in seconds. Raises AltostratusError as soon as an instance reports failure (Heat
-    itself would wait for the others), with the instance, the step and its log lines.
+    ``timeout`` is in seconds. Raises AltostratusError as soon as an instance reports failure, with
+    the instance, the step and its log lines; Heat itself would wait for the other instances.
     """
     generated = workspace.generated(cloud)
     # Later ones win: the resource registry, then all parameters.
@@ -56,7 +57,7 @@ def deploy(
     try:
         for batch in stacks.follow(heat, cloud, before or "", timeout):
             now = time.monotonic()
-            if _tell(undercloud, heat, progress, batch):
+            if _report(undercloud, heat, progress, batch):
                 heard = now
             elif now - heard > SILENCE:
                 heard = now
@@ -70,17 +71,19 @@ def deploy(
 
 
 def _members(undercloud: Connection, heat: Any) -> dict[str, Member]:
-    """Map the physical ids of servers and deployments to what they are."""
+    """Return the servers and deployments of all instances by their physical ids."""
     servers = {each.id: each for each in instances.list_instances(undercloud)}
     found = {each.id: Member(each, SERVER) for each in servers.values()}
-    for deployment in heat.software_deployments.list():
+    for deployment in heat_api.deployments(heat):
         if deployment.server_id in servers:
             found[deployment.id] = Member(servers[deployment.server_id], DEPLOYMENT)
     return found
 
 
-def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[stacks.Event]) -> bool:
-    """Print which instances came up and which were configured; return whether any."""
+def _report(
+    undercloud: Connection, heat: Any, progress: Progress, batch: list[stacks.Event]
+) -> bool:
+    """Print which instances boot and which are configured; return whether there were any."""
     done = [event for event in batch if event.done]
     if not done:
         return False
@@ -93,7 +96,7 @@ def _tell(undercloud: Connection, heat: Any, progress: Progress, batch: list[sta
 
 
 def _unfinished(undercloud: Connection, heat: Any, cloud: str) -> list[Member]:
-    """Return the servers and deployments of the stack that Heat is still at, ordered by name."""
+    """Return the servers and deployments that Heat still works on, ordered by instance."""
     members = _members(undercloud, heat)
     found = [
         members[resource.physical_resource_id]
@@ -105,8 +108,8 @@ def _unfinished(undercloud: Connection, heat: Any, cloud: str) -> list[Member]:
 
 
 def _awaited(undercloud: Connection, heat: Any, cloud: str) -> list[str]:
-    """Say what the stack waits for: ``web-0 is being made``, ``db-0 has not reported yet``."""
-    words = {SERVER: "is being made", DEPLOYMENT: "has not reported yet"}
+    """Return what the stack waits for, such as ``db-0 has not reported yet``."""
+    words = {SERVER: "is being created", DEPLOYMENT: "has not reported yet"}
     return [
         f"{member.instance.name} {words[member.kind]}"
         for member in _unfinished(undercloud, heat, cloud)
@@ -114,7 +117,7 @@ def _awaited(undercloud: Connection, heat: Any, cloud: str) -> list[str]:
 
 
 def explain(undercloud: Connection, heat: Any, cloud: str, event: stacks.Event) -> AltostratusError:
-    """Return the error that tells which instance failed, in which step, with its log lines."""
+    """Return the error that names the instance that failed, the step, and its log lines."""
     member = _members(undercloud, heat).get(event.physical_id)
     if member is None:
         return AltostratusError(
@@ -125,19 +128,19 @@ def explain(undercloud: Connection, heat: Any, cloud: str, event: stacks.Event) 
     if member.kind == SERVER:
         reason = member.instance.fault or event.reason
         return AltostratusError(f"{name}: the server failed: {reason}", "devtest logs undercloud")
-    outputs = heat.software_deployments.get(event.physical_id).output_values or {}
+    outputs = heat_api.outputs(heat, event.physical_id)
     text = outputs.get("deploy_stderr") or outputs.get("deploy_stdout") or event.reason
     # The instance's report: "SCRIPT failed", then the end of its log (element os-config-agents).
     step, *log = str(text).strip().splitlines() or ["its configuration failed"]
     lines = "\n".join([step, *log[-LOG_LINES:]])
     return AltostratusError(
         f"{name}: {lines}",
-        f"look at all of it: devtest logs {name}; inside: devtest ssh {name}",
+        f"devtest logs {name} shows all of it; devtest ssh {name} opens a shell",
     )
 
 
 def _late(undercloud: Connection, heat: Any, cloud: str, timeout: float) -> AltostratusError:
-    """Return the error that tells which instances have not answered, with their last messages."""
+    """Return the error that names the instances that have not reported, with their consoles."""
     late = {each.instance.name: each.instance for each in _unfinished(undercloud, heat, cloud)}
     lines = [f"the stack {cloud} is not complete after {timeout:.0f} s"]
     for name, instance in late.items():

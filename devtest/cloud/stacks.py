@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heat stacks of the undercloud: create or update one, follow it, say why it failed.
+"""Heat stacks of the undercloud: create or update one, and follow it until it is complete.
 
-The template and the environments are read and merged as ``openstack stack create -t … -e …`` does
-(heatclient.common.template_utils), so that either can continue what the other began.
+Template and environments are read and merged as ``openstack stack create -t … -e …`` does
+(heatclient.common.template_utils), so that either can continue what the other began. The argument
+``heat`` is always the python-heatclient that ``client`` returns.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from altostratus.clients import heat as heat_api
 from altostratus.errors import AltostratusError
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-# Deep enough for: root → group → instance → its resources.
+# Levels of nested stacks: root → group → instance → its resources.
 NESTED_DEPTH = 4
 POLL = 2.0
-# Reasons of failures that are none.
+# Reasons of events that look like failures and are none.
 RETRIED = "Worker went down"
 OVERTAKEN = re.compile(r"(.*: )?Stack \w+ cancelled")
-# The reason of an update that is none yet (heat.common.exception.UpdateReplace).
+# The reason of an update that is not done yet (heat.common.exception.UpdateReplace).
 REPLACED = "requires replacement"
-# A stack carries the digest of its input in a tag: an unchanged one is not updated.
+# A stack has the digest of its input as a tag: if it has not changed, the stack is not updated.
 TAG = "altostratus-"
 
 
@@ -47,31 +49,29 @@ class Event:
     def failed(self) -> bool:
         """Whether the resource failed.
 
-        What a Heat engine was doing when it ended does not count: Heat does it again
-        (heat.engine.check_resource, "Worker went down"). Nor does what a newer update ends.
+        Work that a Heat engine left when it stopped does not count: Heat does it again
+        (heat.engine.check_resource, "Worker went down"). Nor does work that a newer update cancels.
         """
         no_failure = self.reason.startswith(RETRIED) or OVERTAKEN.match(self.reason)
         return self.status.endswith("_FAILED") and not no_failure
 
     @property
     def done(self) -> bool:
-        """Whether the resource is now as the template wants it.
+        """Whether the resource is now as the template describes it.
 
-        Heat calls the update complete of a resource that it has yet to replace.
+        Heat reports UPDATE_COMPLETE also for a resource that it has yet to replace.
         """
         ready = self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
         return ready and REPLACED not in self.reason
 
     def begins_update_of(self, stack: str) -> bool:
-        """Whether the whole ``stack`` began an update; its own events bear its name."""
+        """Whether the whole ``stack`` began an update; its own events have its name."""
         return (self.resource, self.status) == (stack, "UPDATE_IN_PROGRESS")
 
 
 def client(undercloud: Connection) -> Any:
     """Return a python-heatclient for the undercloud's Heat."""
-    from heatclient.client import Client
-
-    return Client("1", session=undercloud.session, region_name=undercloud.config.region_name)
+    return heat_api.client(undercloud.config)
 
 
 def compose(template: Path, environments: Sequence[Path]) -> dict[str, Any]:
@@ -95,26 +95,21 @@ def compose(template: Path, environments: Sequence[Path]) -> dict[str, Any]:
 
 
 def fingerprint(request: dict[str, Any]) -> str:
-    """Return the tag that says what a stack was made from."""
+    """Return the tag for a stack that is created or updated with ``request``."""
     text = json.dumps(request, sort_keys=True, default=str)
     return TAG + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def find(heat: Any, name: str) -> Any | None:
     """Return the stack called ``name``, or None."""
-    from heatclient.exc import HTTPNotFound
-
-    try:
-        return heat.stacks.get(name, resolve_outputs=False)
-    except HTTPNotFound:
-        return None
+    return heat_api.find(heat, name)
 
 
 def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str | None:
     """Create the stack, or update it where it differs; return the last event before that.
 
-    Returns None for a new stack. A stack whose creation failed holds nothing of value and is made
-    anew; one that is being created or updated without a failure so far is left alone.
+    Returns None for a new stack. A stack whose creation failed is deleted and created again; one
+    that is being created or updated from the same input, without a failure so far, is left alone.
     """
     minutes = max(1, round(timeout / 60))
     tag = fingerprint(request)
@@ -125,7 +120,7 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
         delete(heat, name)
         stack = None
     if stack is None:
-        heat.stacks.create(stack_name=name, **fields)
+        heat_api.create(heat, name, fields)
         return None
     same = tag in (stack.tags or [])
     if same and stack.stack_status == "CREATE_IN_PROGRESS":
@@ -135,7 +130,7 @@ def apply(heat: Any, name: str, request: dict[str, Any], timeout: float) -> str 
         if recent and not any(event.failed for event in recent):
             return recent[0].id
     if not (same and stack.stack_status.endswith("_COMPLETE")):
-        heat.stacks.update(stack.id, **fields)
+        heat_api.update(heat, stack.id, fields)
     return before[-1].id if before else ""
 
 
@@ -147,7 +142,7 @@ def _worthless(status: str, before: Sequence[Event]) -> bool:
 
 
 def _of_last_update(name: str, before: Sequence[Event]) -> Sequence[Event]:
-    """Return the events since the stack's last update began, with that one; none before any."""
+    """Return the events since the stack's last update began, that one included."""
     begins = [place for place, event in enumerate(before) if event.begins_update_of(name)]
     return before[begins[-1] :] if begins else ()
 
@@ -158,7 +153,7 @@ def delete(heat: Any, name: str, timeout: float = 300.0) -> None:
     if stack is None:
         return
     identity = stack.id
-    heat.stacks.delete(identity)
+    heat_api.delete(heat, identity)
     deadline = time.monotonic() + timeout
     while (stack := find(heat, identity)) is not None and stack.stack_status != "DELETE_COMPLETE":
         if stack.stack_status == "DELETE_FAILED":
@@ -172,9 +167,6 @@ def delete(heat: Any, name: str, timeout: float = 300.0) -> None:
 
 def events(heat: Any, name: str, after: str) -> list[Event]:
     """Return the events of the stack and all nested ones, oldest first, later than ``after``."""
-    arguments: dict[str, Any] = {"nested_depth": NESTED_DEPTH, "sort_dir": "asc"}
-    if after:
-        arguments["marker"] = after
     return [
         Event(
             id=event.id,
@@ -183,20 +175,22 @@ def events(heat: Any, name: str, after: str) -> list[Event]:
             reason=event.resource_status_reason or "",
             physical_id=event.physical_resource_id or "",
         )
-        for event in heat.events.list(name, **arguments)
+        for event in heat_api.events(heat, name, NESTED_DEPTH, after)
     ]
 
 
 def follow(heat: Any, name: str, after: str, timeout: float) -> Iterator[list[Event]]:
-    """Yield what is new every POLL seconds (nothing: an empty list), until the stack is complete.
+    """Yield the new events every POLL seconds, possibly none, until the stack is complete.
 
-    Ends normally when it is complete; raises AltostratusError when it has failed or after
-    ``timeout`` seconds. The caller may stop earlier, at a failure that it sees in the events.
+    Raises AltostratusError when it has failed or is gone, TimeoutError after ``timeout`` seconds.
+    The caller may stop earlier, at a failure that it sees in the events.
     """
     deadline = time.monotonic() + timeout
     while True:
-        # The status first: all that led to it is then among the events.
-        stack = heat.stacks.get(name, resolve_outputs=False)
+        # The status is read first: all events that led to it are then in the list.
+        stack = find(heat, name)
+        if stack is None:
+            raise AltostratusError(f"the stack {name} was deleted meanwhile", "devtest deploy")
         batch = events(heat, name, after)
         if batch:
             after = batch[-1].id
@@ -214,9 +208,9 @@ def follow(heat: Any, name: str, after: str, timeout: float) -> Iterator[list[Ev
 
 def listed(undercloud: Connection) -> list[Any]:
     """Return the undercloud's stacks, without nested ones."""
-    return list(client(undercloud).stacks.list())
+    return heat_api.stacks(client(undercloud))
 
 
 def resources(heat: Any, name: str) -> list[Any]:
     """Return every resource of the stack and its nested stacks, as heatclient has them."""
-    return list(heat.resources.list(name, nested_depth=NESTED_DEPTH))
+    return heat_api.resources(heat, name, NESTED_DEPTH)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from altostratus.clients import heat as heat_api
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
@@ -175,9 +176,8 @@ class Steps:
     def register(self) -> None:
         """Write the cloud's credentials, if it has a Keystone."""
         if "keystone" in self.generated.services:
-            heat = stacks.client(self.connect())
-            shown = heat.stacks.output_show(self.cloud, AUTH_URL)["output"]["output_value"]
-            clouds.register(self.workspace, self.cloud, str(urlsplit(shown).hostname))
+            url = heat_api.output(stacks.client(self.connect()), self.cloud, AUTH_URL)
+            clouds.register(self.workspace, self.cloud, str(urlsplit(url).hostname))
 
     def verify(self) -> None:
         """Verify with real clients that the cloud works."""

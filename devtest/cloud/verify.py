@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prove with the real clients that a deployed cloud works.
+"""Verify with real clients that a deployed cloud works.
 
-What is checked follows from the services in the cloud: nothing here knows an example by name.
+Which checks run depends on the services of the cloud.
 """
 
 from __future__ import annotations
 
-import hashlib
+import io
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from altostratus.clients import heat as heat_api
+from altostratus.clients.errors import translated
+from altostratus.clients.glance import Glance
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from devtest import clouds
@@ -23,13 +26,13 @@ from devtest.workspace import Workspace
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-# Bytes of the image that goes through Glance: more than one chunk of its clients.
+# Bytes of the image that Glance stores: more than one chunk of glanceclient.
 IMAGE_SIZE = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A cloud and what is known of it: its services, its instances by name and their types."""
+    """A deployed cloud: its services, its instances, and their hypervisor types by name."""
 
     workspace: Workspace
     undercloud: Connection
@@ -41,7 +44,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Check:
-    """One proof: ``service`` must be in the cloud for it to apply (empty: always)."""
+    """One check, which runs if the cloud has ``service`` (empty: always)."""
 
     name: str
     service: str
@@ -49,7 +52,7 @@ class Check:
 
 
 def placed(deployed: Deployed) -> None:
-    """Each server sits on the nova-compute of its role's hypervisor type (``<node>-<type>``)."""
+    """Each server is on a nova-compute of its role's hypervisor type (``<node>-<type>``)."""
     for instance in deployed.instances:
         kind = deployed.hypervisors[instance.name]
         if instance.status != "ACTIVE" or not instance.host.endswith(f"-{kind}"):
@@ -60,10 +63,10 @@ def placed(deployed: Deployed) -> None:
 
 
 def configured(deployed: Deployed) -> None:
-    """Each instance applied its deployment: Heat and the instance itself say so."""
+    """Each instance applied its deployment, as Heat and the instance itself report."""
     heat = stacks.client(deployed.undercloud)
     for instance in deployed.instances:
-        deployments = heat.software_deployments.list(server_id=instance.id)
+        deployments = heat_api.deployments(heat, server_id=instance.id)
         states = sorted({deployment.status for deployment in deployments})
         if states != ["COMPLETE"]:
             raise AltostratusError(
@@ -73,13 +76,13 @@ def configured(deployed: Deployed) -> None:
         report = instances.refresh_report(deployed.workspace, instance)
         if report.get("state") != "applied":
             raise AltostratusError(
-                f"{instance.name}: os-refresh-config says {report.get('state', 'nothing')}",
+                f"{instance.name}: os-refresh-config reports {report.get('state', 'nothing')}",
                 f"devtest logs {instance.name}",
             )
 
 
 def running(deployed: Deployed) -> None:
-    """Each instance's systemd has booted it whole: no unit failed."""
+    """Each instance has booted completely: no systemd unit failed."""
     for instance in deployed.instances:
         state, *units = instances.system_state(deployed.workspace, instance)
         if state != "running":
@@ -92,43 +95,39 @@ def running(deployed: Deployed) -> None:
 def issues_token(deployed: Deployed) -> None:
     """Keystone issues a token for the user admin, and accepts it."""
     connection = clouds.connect(deployed.workspace, deployed.cloud)
-    token = connection.session.get_token()
-    shown = connection.identity.get("/auth/tokens", headers={"X-Subject-Token": token})
+    with translated("Keystone"):
+        token = connection.session.get_token()
+        shown = connection.identity.get("/auth/tokens", headers={"X-Subject-Token": token})
     name = shown.json()["token"]["user"]["name"] if shown.status_code == 200 else ""
     if name != "admin":
         raise AltostratusError(f"Keystone does not accept its own token: HTTP {shown.status_code}")
 
 
 def keeps_image(deployed: Deployed) -> None:
-    """Glance stores an image and gives back the same bytes."""
-    connection = clouds.connect(deployed.workspace, deployed.cloud)
+    """Glance stores an image and returns the same bytes."""
+    glance = Glance(clouds.connect(deployed.workspace, deployed.cloud).config)
     content = secrets.token_bytes(IMAGE_SIZE)
-    image = connection.image.create_image(
-        name=f"devtest-{secrets.token_hex(4)}",
-        data=content,
-        disk_format="raw",
-        container_format="bare",
-        validate_checksum=False,
-    )
+    name = f"devtest-{secrets.token_hex(4)}"
+    image_id = glance.create({"name": name, "disk_format": "raw", "container_format": "bare"})
     try:
-        back: Any = connection.image.download_image(image)
-        if hashlib.sha256(back.content).digest() != hashlib.sha256(content).digest():
-            raise AltostratusError("Glance gave back other bytes than it was given")
+        glance.send(image_id, io.BytesIO(content))
+        if glance.data(image_id) != content:
+            raise AltostratusError("Glance returned other bytes than it was given")
     finally:
-        connection.image.delete_image(image)
+        glance.delete(image_id)
 
 
 CHECKS = (
-    Check("each server sits on its hypervisor", "", placed),
+    Check("each server is on its hypervisor type", "", placed),
     Check("each instance applied its deployment", "", configured),
-    Check("each instance runs whole", "", running),
+    Check("each instance runs without failed units", "", running),
     Check("keystone issues a token", "keystone", issues_token),
-    Check("glance keeps an image", "glance", keeps_image),
+    Check("glance stores an image", "glance", keeps_image),
 )
 
 
 def verify(deployed: Deployed, progress: Progress) -> list[str]:
-    """Run every check that applies and return their names.
+    """Run the checks that apply and return their names.
 
     Raises AltostratusError at the first that fails.
     """

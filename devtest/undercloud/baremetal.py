@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Virtual bare-metal nodes in the undercloud, as many as a cloud wants, enrolled with Ironic."""
+"""Virtual bare-metal nodes in the undercloud, as many as a cloud needs, enrolled with Ironic."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from altostratus.clients.errors import translated
+from altostratus.clients.nova import Nova
 from altostratus.errors import AltostratusError
 from altostratus.files import write_text
 from altostratus.process import CommandError
@@ -19,20 +21,21 @@ from devtest.workspace import Workspace
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-# The element virtual-baremetal makes the machines, and says here what they are.
+# The element virtual-baremetal has this command, which makes the machines and describes them here.
 MAKE = ("in-hypervisor", "baremetal", "virtual-baremetal", "ensure")
 NODES = "/var/lib/virtual-baremetal/nodes.json"
 HOST = "-ironic"
-# What a node gives in Placement: its resource class, as Ironic's Nova driver writes it.
+# A node's resource class in Placement, as Nova's ironic driver writes it.
 RESOURCE = "CUSTOM_BAREMETAL"
-# Seconds; Nova looks at Ironic's nodes every quarter of a minute.
+# Seconds. Nova's ironic driver reports nodes every 15 s.
 TIMEOUT = 180.0
 
 
 def missing(connection: Connection, cloud: str, roles: Mapping[str, int]) -> int:
-    """Return how many more free nodes ``cloud`` needs; ``roles`` has those on bare metal, counted.
+    """Return how many more free nodes ``cloud`` needs.
 
-    A node that its role leaves does not count: it is free only when the new server is there.
+    ``roles`` maps the roles on bare metal to their numbers of instances. Nodes of roles that leave
+    bare metal do not count: Heat frees them only after the new servers exist.
     """
     staying = [each for each in _on_nodes(connection, cloud) if each.role in roles]
     return max(0, sum(roles.values()) - len(staying))
@@ -41,18 +44,29 @@ def missing(connection: Connection, cloud: str, roles: Mapping[str, int]) -> int
 def stop_leaving(connection: Connection, cloud: str, roles: Collection[str]) -> list[str]:
     """Stop the servers on bare metal whose role is not one of ``roles``; return their names.
 
-    Heat gives their ports to servers of another type before it deletes them. Nova takes the network
-    devices from a container or a virtual machine with the ports, but nobody pulls a node's cable:
-    it would go on using the addresses of its successor.
+    Heat gives their ports to servers of another type before it deletes them. Nova unplugs ports
+    from containers and virtual machines, but not from a physical node, which would go on using the
+    addresses that its successor has now.
     """
+    nova = Nova(connection.config)
     leaving = [each for each in _on_nodes(connection, cloud) if each.role not in roles]
     running = [each for each in leaving if each.status == "ACTIVE"]
     for one in running:
-        connection.compute.stop_server(one.id)
+        nova.stop_server(one.id)
     for one in running:
-        server = connection.compute.get_server(one.id)
-        connection.compute.wait_for_server(server, status="SHUTOFF", wait=int(TIMEOUT))
+        _await_stopped(nova, one)
     return [one.name for one in running]
+
+
+def _await_stopped(nova: Nova, instance: Instance) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while (status := nova.server(instance.id).status) != "SHUTOFF":
+        if status == "ERROR" or time.monotonic() > deadline:
+            raise AltostratusError(
+                f"{instance.name} did not stop in {TIMEOUT:.0f} s: it is {status}",
+                "devtest undercloud enter journalctl -u nova-compute-ironic",
+            )
+        time.sleep(1)
 
 
 def _on_nodes(connection: Connection, cloud: str) -> list[Instance]:
@@ -60,11 +74,12 @@ def _on_nodes(connection: Connection, cloud: str) -> list[Instance]:
 
 
 def make(workspace: Workspace, connection: Connection, free: int) -> Path:
-    """See to it that there are machines for ``free`` more servers; return their nodes.json (0600).
+    """Make machines until ``free`` of them have no server; return the nodes.json of all (0600).
 
     Raises AltostratusError when the undercloud cannot make machines.
     """
-    nodes = list(connection.baremetal.nodes(details=True))
+    with translated("Ironic"):
+        nodes = list(connection.baremetal.nodes(details=True))
     taken = sum(1 for node in nodes if node.instance_id)
     running = lifecycle.current(workspace)
     try:
@@ -81,9 +96,9 @@ def make(workspace: Workspace, connection: Connection, free: int) -> Path:
 
 
 def await_placement(connection: Connection, free: int) -> None:
-    """Wait until Nova's scheduler knows of ``free`` nodes without a server.
+    """Wait until Placement knows ``free`` nodes without a server.
 
-    Ironic's Nova driver reports nodes in a periodic task. Raises AltostratusError after TIMEOUT.
+    Nova's ironic driver reports nodes in a periodic task. Raises AltostratusError after TIMEOUT.
     """
     deadline = time.monotonic() + TIMEOUT
     while (found := len(_with_room(connection))) < free:
@@ -98,8 +113,9 @@ def await_placement(connection: Connection, free: int) -> None:
 
 def _with_room(connection: Connection) -> Collection[object]:
     # The first microversion whose list can be filtered by resources is 1.4.
-    answer = connection.placement.get(
-        f"/resource_providers?resources={RESOURCE}:1", microversion="1.4"
-    )
-    found: list[object] = answer.json()["resource_providers"] if answer.ok else []
+    with translated("Placement"):
+        answer = connection.placement.get(
+            f"/resource_providers?resources={RESOURCE}:1", microversion="1.4"
+        )
+        found: list[object] = answer.json()["resource_providers"] if answer.ok else []
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The instances of the clouds: servers in the undercloud's Nova, and the way into them."""
+"""The instances of the clouds: servers in the undercloud's Nova, and access to them by ssh."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from altostratus.clients.nova import Nova, Server
 from altostratus.errors import AltostratusError
 from altostratus.process import run
 from devtest.undercloud.lifecycle import current
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 USER = "debian"
 KEYPAIR = "altostratus"
 FAILED_UNITS = "list-units --failed --plain --no-legend"
-# Seconds: an emulated machine may still be busy with the end of its boot.
+# Seconds: an emulated machine may still be booting.
 BOOT_TIMEOUT = 180.0
 REFRESH = "/var/lib/altostratus/refresh.json"
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A server of the undercloud: what Nova says of it; ``addresses`` maps networks to IPv4.
+    """A server of the undercloud, as Nova reports it; ``addresses`` are IPv4, by network.
 
-    ``cloud`` and ``role`` come from the server's metadata, where the stack wrote them.
+    ``cloud`` and ``role`` come from the server's metadata, which the stack sets.
     """
 
     name: str
@@ -46,23 +47,20 @@ class Instance:
 
 def list_instances(undercloud: Connection) -> list[Instance]:
     """Return every server of the undercloud, ordered by name."""
-    servers = undercloud.compute.servers(all_projects=True)
+    servers = Nova(undercloud.config).servers()
     return sorted((_instance(server) for server in servers), key=lambda each: each.name)
 
 
-def _instance(server: Any) -> Instance:
+def _instance(server: Server) -> Instance:
     return Instance(
         name=server.name,
         id=server.id,
-        cloud=(server.metadata or {}).get("cloud", ""),
-        role=(server.metadata or {}).get("role", ""),
+        cloud=server.metadata.get("cloud", ""),
+        role=server.metadata.get("role", ""),
         status=server.status,
-        host=server.compute_host or "",
-        addresses={
-            network: next((port["addr"] for port in ports if port["version"] == 4), "")
-            for network, ports in (server.addresses or {}).items()
-        },
-        fault=(server.fault or {}).get("message", ""),
+        host=server.host,
+        addresses=dict(server.addresses),
+        fault=server.fault,
     )
 
 
@@ -74,7 +72,7 @@ def of_cloud(undercloud: Connection, cloud: str) -> list[Instance]:
 def find(undercloud: Connection, name: str) -> Instance:
     """Return the server called ``name``, or CLOUD/NAME where several clouds have one.
 
-    Raises AltostratusError that lists those there are.
+    Raises AltostratusError that lists the existing ones.
     """
     everyone = list_instances(undercloud)
     cloud, _, plain = name.rpartition("/")
@@ -87,10 +85,7 @@ def find(undercloud: Connection, name: str) -> Instance:
 
 
 def reachable(addresses: Iterable[str], routes: Iterable[str]) -> str | None:
-    """Return the first address in a network (CIDR) to which the host has a route, if there is one.
-
-    What the network is called is the cloud file's matter.
-    """
+    """Return the first address that lies in one of ``routes`` (CIDR), None if there is none."""
     networks = [IPv4Network(route) for route in routes]
     given = [each for each in addresses if each]
     return next((each for each in given if any(IPv4Address(each) in n for n in networks)), None)
@@ -99,8 +94,7 @@ def reachable(addresses: Iterable[str], routes: Iterable[str]) -> str | None:
 def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]) -> list[str]:
     """Return the argument list that runs ``command`` (empty: a shell) in ``instance``.
 
-    Host keys are not checked: the instances are this machine's own, behind its own link, and their
-    addresses are reused.
+    Host keys are not checked: the instances run on this machine, and their addresses are reused.
     """
     routes = current(workspace).network.routes
     address = reachable(instance.addresses.values(), routes)
@@ -128,15 +122,15 @@ def execute(workspace: Workspace, instance: Instance, *command: str, timeout: fl
 
 
 def refresh_report(workspace: Workspace, instance: Instance) -> dict[str, Any]:
-    """Return what os-refresh-config reported last in ``instance``, empty if nothing yet."""
+    """Return the last report of os-refresh-config in ``instance``, empty if there is none yet."""
     text = execute(workspace, instance, f"sudo cat {REFRESH} 2>/dev/null; true")
     return dict(json.loads(text)) if text.strip() else {}
 
 
 def system_state(workspace: Workspace, instance: Instance) -> list[str]:
-    """Return what systemd says of ``instance`` (systemctl(1), is-system-running), failed units.
+    """Return the state of systemd in ``instance`` (systemctl is-system-running), then failed units.
 
-    It waits until a boot that is under way has ended.
+    Waits until the boot has finished.
     """
     command = f"systemctl is-system-running --wait; systemctl {FAILED_UNITS}"
     words = execute(workspace, instance, command, timeout=BOOT_TIMEOUT).splitlines()
@@ -149,6 +143,5 @@ def journal(workspace: Workspace, instance: Instance, lines: int = 200) -> str:
 
 
 def console(undercloud: Connection, instance: Instance, lines: int = 100) -> str:
-    """Return the end of what ``instance`` printed on its console, from Nova."""
-    shown = undercloud.compute.get_server_console_output(instance.id, length=lines)
-    return str(shown["output"])
+    """Return the last ``lines`` lines of the console log of ``instance``, from Nova."""
+    return Nova(undercloud.config).console(instance.id, lines)

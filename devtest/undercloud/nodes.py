@@ -2,8 +2,9 @@
 """Further nodes beside the undercloud: system containers that add hypervisors to it.
 
 A node is an instance of a cloud file with ``join: undercloud.yaml``, such as
-``examples/hypervisor-node.yaml``. Its eth0 is one end of a wire whose other end is a port of the
-undercloud's bridge to the provider networks, untagged and tagged, as a trunk port of a switch.
+``examples/hypervisor-node.yaml``. Its eth0 is one end of a veth pair; the other end is a port of
+the undercloud's bridge to the provider networks and carries them untagged and tagged, as a trunk
+port of a switch does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from altostratus.clients.errors import translated
+from altostratus.clients.nova import Nova
 from altostratus.errors import AltostratusError, InputError
 from devtest import container
 from devtest.container import hostnet, spec
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 CLOUD = "hypervisor-node.yaml"
 LOCAL_DATA = "/var/lib/os-collect-config/local-data"
-# Seconds from start to a configured node, from there to a host of Nova's, to an instance's end.
+# Seconds: start until configured; until Nova and Neutron know the node; deletion of instances.
 READY_TIMEOUT = 600.0
 REGISTER_TIMEOUT = 180.0
 DELETE_TIMEOUT = 120.0
@@ -42,7 +45,7 @@ LINK_LENGTH = 15
 
 @dataclass(frozen=True)
 class Node:
-    """A node: its container, and what its services are called in Nova and Neutron."""
+    """A node: its container, and the hosts of its services in Nova and Neutron."""
 
     name: str
     spec: Spec
@@ -140,7 +143,7 @@ def choose(workspace: Workspace, cloud: str, name: str | None) -> str:
 def find(workspace: Workspace, name: str | None) -> Node:
     """Return the added node called ``name``; None means the only one.
 
-    Raises AltostratusError that lists those there are.
+    Raises AltostratusError that lists the existing ones.
     """
     there = added(workspace)
     chosen = [each for each in there if name in (None, each.name)]
@@ -151,7 +154,7 @@ def find(workspace: Workspace, name: str | None) -> Node:
 
 
 def start(workspace: Workspace, node: Node) -> None:
-    """Start the node's container unless it runs, and plug its wire into the undercloud's bridge."""
+    """Start the node's container unless it runs, and add its link to the undercloud's bridge."""
     container.start(node.spec)
     bridge, link = lifecycle.bridge(workspace), node.spec.network.link
     add = ("--may-exist", "add-port", bridge, link)
@@ -159,15 +162,15 @@ def start(workspace: Workspace, node: Node) -> None:
 
 
 def resume(workspace: Workspace) -> None:
-    """Start again what was added, where the undercloud was started again.
+    """Start the added nodes again, after the undercloud was started again.
 
-    The wires ended with the undercloud's network namespace: a node that runs on without is
-    restarted. Returns when all are configured.
+    Links end with the undercloud's network namespace: a node that still runs without one is
+    restarted. Returns when all nodes are configured.
     """
     nodes = added(workspace)
     for node in nodes:
-        wire = node.spec.network
-        if container.pid(node.spec) and wire.link not in hostnet.links(wire.peer):
+        network = node.spec.network
+        if container.pid(node.spec) and network.link not in hostnet.links(network.peer):
             container.stop(node.spec)
         start(workspace, node)
     for node in nodes:
@@ -181,22 +184,23 @@ def suspend(workspace: Workspace, timeout: float = container.STOP_TIMEOUT) -> No
 
 
 def await_registered(connection: Connection, node: Node) -> None:
-    """Wait until Nova can place servers on the node, and Neutron bind their ports there."""
+    """Wait until Nova can place servers on the node and Neutron can bind their ports there."""
     _wait(node, lambda: _missing(connection, node), "did not register", REGISTER_TIMEOUT)
-    for service in _services(connection, node):
+    nova = Nova(connection.config)
+    for service in nova.compute_services(node.compute_hosts):
         if service.status == "disabled":
-            connection.compute.enable_service(service)
+            nova.enable(service)
 
 
 def _missing(connection: Connection, node: Node) -> list[str]:
-    agents = [each for each in connection.network.agents(host=node.agent_host) if each.is_alive]
+    alive = any(agent.is_alive for agent in _agents(connection, node))
     missing = sorted(set(node.compute_hosts) - prepare.compute_hosts(connection))
-    return missing + ([] if agents else [f"the layer 2 agent of {node.agent_host}"])
+    return missing + ([] if alive else [f"the layer 2 agent of {node.agent_host}"])
 
 
-def _services(connection: Connection, node: Node) -> list[Any]:
-    listed = connection.compute.services(binary="nova-compute")
-    return [each for each in listed if each.host in node.compute_hosts]
+def _agents(connection: Connection, node: Node) -> list[Any]:
+    with translated("Neutron"):
+        return list(connection.network.agents(host=node.agent_host))
 
 
 def on(connection: Connection, node: Node) -> list[Instance]:
@@ -205,38 +209,38 @@ def on(connection: Connection, node: Node) -> list[Instance]:
     return [each for each in everyone if each.host in node.compute_hosts]
 
 
-def _offer(connection: Connection, node: Node, offered: bool) -> None:
-    """Let Nova's scheduler have the node, or not.
+def _schedule(connection: Connection, node: Node, enabled: bool) -> None:
+    """Let Nova's scheduler place servers on the node, or stop it from doing so.
 
-    One that does not run is forced down: Nova would ask its nova-compute to take note, and wait for
-    an answer for minutes (rpc_response_timeout).
+    The services of a node that does not run are forced down instead: Nova would ask its
+    nova-compute to take note, and wait for the answer for minutes (rpc_response_timeout).
     """
-    compute = connection.compute
-    for service in _services(connection, node):
+    nova = Nova(connection.config)
+    for service in nova.compute_services(node.compute_hosts):
         if container.pid(node.spec) is None:
-            compute.update_service_forced_down(service, forced=not offered)
-        elif offered:
-            compute.enable_service(service)
+            nova.force_down(service, not enabled)
+        elif enabled:
+            nova.enable(service)
         else:
-            compute.disable_service(service, disabled_reason="devtest node remove")
+            nova.disable(service, "devtest node remove")
 
 
 def drain(connection: Connection, node: Node, delete: bool) -> None:
-    """Take the node out of scheduling and make sure that it has no instance.
+    """Stop scheduling to the node and make sure that it has no instance.
 
-    Instances are deleted if ``delete`` says so; otherwise AltostratusError names them, and the node
-    is as it was.
+    With ``delete`` its instances are deleted. Otherwise AltostratusError names them, and the node
+    takes servers again.
     """
-    _offer(connection, node, False)
+    _schedule(connection, node, False)
     there = on(connection, node)
     if there and not delete:
-        _offer(connection, node, True)
+        _schedule(connection, node, True)
         raise AltostratusError(
             f"{node.name} has instances: {', '.join(each.name for each in there)}",
             "move or delete them, or --delete-instances",
         )
     for each in there:
-        connection.compute.delete_server(each.id)
+        Nova(connection.config).delete_server(each.id)
     _wait(
         node,
         lambda: [each.name for each in on(connection, node)],
@@ -258,15 +262,17 @@ def _wait(node: Node, left: Callable[[], Sequence[str]], failure: str, timeout: 
 
 
 def forget(workspace: Workspace, connection: Connection, node: Node) -> None:
-    """Stop a drained node and remove every record of it: services, agents, port, state.
+    """Stop a drained node and remove its records: services, agents, port of the bridge, state.
 
-    Services last: a nova-compute that runs makes its record again.
+    The container stops first: a running nova-compute would create its record again.
     """
     container.stop(node.spec)
-    for service in _services(connection, node):
-        connection.compute.delete_service(service)
-    for agent in connection.network.agents(host=node.agent_host):
-        connection.network.delete_agent(agent)
+    nova = Nova(connection.config)
+    for service in nova.compute_services(node.compute_hosts):
+        nova.delete_service(service)
+    for agent in _agents(connection, node):
+        with translated("Neutron"):
+            connection.network.delete_agent(agent)
     unplug = ("--if-exists", "del-port", lifecycle.bridge(workspace), node.spec.network.link)
     container.inside(lifecycle.current(workspace), "ovs-vsctl", *unplug)
     shutil.rmtree(node.spec.state)

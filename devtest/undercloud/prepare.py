@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the undercloud must know before a cloud is deployed in it: limits and ssh key."""
+"""Prepare the undercloud for a cloud: quotas, ssh key, hosts that take servers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from altostratus.clients.errors import ServiceError, translated
+from altostratus.clients.nova import UNLIMITED, Nova
 from altostratus.errors import AltostratusError
 from altostratus.process import run
 from devtest.undercloud.instances import KEYPAIR
@@ -17,33 +19,34 @@ if TYPE_CHECKING:
 
 COMPUTE_LIMITS = ("cores", "ram", "instances")
 NETWORK_LIMITS = ("network", "subnet", "port")
-UNLIMITED = -1
 # Seconds.
 HYPERVISOR_TIMEOUT = 120.0
-# Nova's microversion: from 2.88 on the list asks each nova-compute for its uptime, and fails while
-# one is busy starting its instances.
-HYPERVISORS_VERSION = "2.53"
 
 
 def lift_quotas(undercloud: Connection) -> None:
-    """Take the limits off the project: the machine is the limit."""
-    project = undercloud.current_project_id
-    undercloud.set_compute_quotas(project, **dict.fromkeys(COMPUTE_LIMITS, UNLIMITED))
-    undercloud.set_network_quotas(project, **dict.fromkeys(NETWORK_LIMITS, UNLIMITED))
+    """Remove the quotas of the project: only the machine limits it."""
+    with translated("Keystone"):
+        project = undercloud.current_project_id
+    Nova(undercloud.config).set_quotas(project, dict.fromkeys(COMPUTE_LIMITS, UNLIMITED))
+    with translated("Neutron"):
+        undercloud.set_network_quotas(project, **dict.fromkeys(NETWORK_LIMITS, UNLIMITED))
 
 
 def compute_hosts(undercloud: Connection) -> set[str]:
-    """Return the hosts that Nova can place servers on: mapped to a cell, their nova-compute up."""
-    answer = undercloud.compute.get("/os-hypervisors/detail", microversion=HYPERVISORS_VERSION)
-    listed = answer.json()["hypervisors"] if answer.ok else []
-    return {each["service"]["host"] for each in listed if each["state"] == "up"}
+    """Return the hosts that Nova can place servers on, none while Nova answers with an error."""
+    try:
+        return Nova(undercloud.config).compute_hosts()
+    except ServiceError as error:
+        if error.status is None:
+            raise
+        return set()
 
 
 def await_hypervisors(undercloud: Connection, kinds: Collection[str]) -> None:
     """Wait until servers can be placed on a host of each hypervisor type (``<node>-<type>``).
 
-    A nova-compute that has just started is known to Nova's scheduler only when its host has been
-    mapped to a cell, and listed by the API only then.
+    Nova's scheduler knows a new nova-compute only when its host is mapped to a cell; from then on
+    the API lists it, too.
     """
     deadline = time.monotonic() + HYPERVISOR_TIMEOUT
     while True:
@@ -60,7 +63,7 @@ def await_hypervisors(undercloud: Connection, kinds: Collection[str]) -> None:
 
 
 def ensure_key(workspace: Workspace) -> str:
-    """Make the ssh key pair of this workspace unless it is there; return the public key."""
+    """Create the ssh key pair of this workspace unless it exists; return the public key."""
     public = workspace.key.with_suffix(".pub")
     if not (workspace.key.exists() and public.exists()):
         workspace.key.unlink(missing_ok=True)
@@ -71,10 +74,12 @@ def ensure_key(workspace: Workspace) -> str:
 
 
 def upload_key(undercloud: Connection, public: str) -> None:
-    """Give Nova the public key; one of the same name that differs is replaced."""
-    known = undercloud.compute.find_keypair(KEYPAIR)
-    if known and known.public_key.split()[:2] == public.split()[:2]:
+    """Give Nova the public key (OpenSSH's format); a different one of the same name is replaced."""
+    nova = Nova(undercloud.config)
+    known = nova.public_key(KEYPAIR)
+    # The comment, the third word, does not matter.
+    if known and known.split()[:2] == public.split()[:2]:
         return
     if known:
-        undercloud.compute.delete_keypair(known)
-    undercloud.compute.create_keypair(name=KEYPAIR, public_key=public)
+        nova.delete_key(KEYPAIR)
+    nova.create_key(KEYPAIR, public)

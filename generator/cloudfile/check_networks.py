@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the networks of a cloud file are possible: addresses, pools, VLAN ids, overlaps."""
 
-from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterator
+from ipaddress import IPv4Network
 from itertools import combinations
 
 from altostratus.yamlfile.document import Node
-from altostratus.yamlfile.problems import Mark, Report
+from altostratus.yamlfile.problems import Problem, nearest
+from generator.cloudfile import checks
+from generator.cloudfile.context import Context, is_known, place
 from generator.cloudfile.grammar import NETWORK
-from generator.cloudfile.model import Network
+from generator.cloudfile.model import Network, Role
 
 # RFC 6890: what no interface of a host on a network of its own can have.
 _SPECIAL = {
@@ -20,85 +22,54 @@ _SPECIAL = {
 }
 
 
-def place(node: Node, *keys: str) -> Mark:
-    """Return the place of the value at ``keys`` below ``node``, or of the nearest one above it."""
-    for key in keys:
-        below = node.get(key)
-        if below is None:
-            break
-        node = below
-    return node.mark
+def check(context: Context) -> Iterator[Problem]:
+    """Yield what is impossible about the networks of ``context``."""
+    for node in context.network_nodes.values():
+        yield from _type(node)
+    for name, network in context.networks.items():
+        node = context.network_nodes[name]
+        yield from _range(network, node)
+        yield from _routers(network, node)
+        yield from _pool(network, node)
+    yield from _overlaps(context)
+    yield from _segments(context)
+    yield from _names(context)
+    yield from _pool_sizes(context)
 
 
-def cidr(node: Node, report: Report) -> IPv4Network:
-    """Return the network that ``node`` (of the form ``grammar.CIDR``) means."""
-    network = IPv4Network(str(node.value), strict=False)
-    if str(network) != node.value:
-        report.add(node.mark, f"cidr: {node.value} is an address", f"the network is {network}")
-    return network
-
-
-def names(root: Node) -> list[str]:
-    """Return the networks of the cloud file ``root`` in its order, those with mistakes last."""
-    node = root.get("networks")
-    return [*node.fields, *sorted(node.lost - node.fields.keys())] if node else []
-
-
-def check(networks: Mapping[str, Network], nodes: Mapping[str, Node], report: Report) -> None:
-    """Add to ``report`` what is impossible about ``networks``; ``nodes`` are their trees.
-
-    A network whose cidr is not known has only a tree.
-    """
-    for node in nodes.values():
-        _check_type(node, report)
-    for name, network in networks.items():
-        _check_range(network, nodes[name], report)
-        _check_addresses(network, nodes[name], report)
-        _check_pool(network, nodes[name], report)
-    for one, other in combinations(networks.values(), 2):
-        if one.cidr.overlaps(other.cidr):
-            mark = place(nodes[other.name], "cidr")
-            message = f"cidr: {other.cidr} overlaps {one.cidr} of network '{one.name}'"
-            report.add(mark, message, "give each network addresses of its own")
-    _check_wires(nodes, report)
-
-
-def is_inside(network: Network) -> bool:
-    """Return whether the pool of ``network`` has only addresses of its hosts."""
-    return all(is_host(address, network) for address in network.pool)
-
-
-def wire(node: Node) -> tuple[str, int | None] | None:
+def segment(node: Node) -> tuple[str, int | None] | None:
     """Return the physical network and the VLAN id of a network; None if they are not known."""
-    kind, vlan, wire = (node.get(key) for key in ("type", "vlan", "physical_network"))
-    if node.lost & {"type", "vlan", "physical_network"}:
+    if not is_known(node, "type", "vlan", "physical_network"):
         return None
+    kind, vlan, physical = (node.get(key) for key in ("type", "vlan", "physical_network"))
     if kind and (kind.value == "vlan") != (vlan is not None):
         return None
     default = NETWORK["properties"]["physical_network"]["default"]
-    return str(wire.value if wire else default), int(str(vlan.value)) if vlan else None
+    return str(physical.value if physical else default), int(str(vlan.value)) if vlan else None
 
 
-def _check_type(node: Node, report: Report) -> None:
+def _type(node: Node) -> Iterator[Problem]:
     kind, vlan = node.get("type"), node.get("vlan")
-    if kind is None or "vlan" in node.lost:
+    if kind is None or not is_known(node, "vlan"):
         return
     if kind.value == "vlan" and vlan is None:
-        report.add(kind.mark, "type: a vlan network needs an id", "add 'vlan: ID'")
+        message = "type: a vlan network needs an id"
+        yield checks.VLAN_WITHOUT_ID.at(kind.mark, message, "add 'vlan: ID'")
     elif kind.value == "flat" and vlan is not None:
-        report.add(kind.mark, "type: a flat network has no vlan", "remove one of the two")
+        message = "type: a flat network has no vlan"
+        yield checks.FLAT_WITH_VLAN.at(kind.mark, message, "remove one of the two")
 
 
-def _check_range(network: Network, node: Node, report: Report) -> None:
+def _range(network: Network, node: Node) -> Iterator[Problem]:
     for special, use in _SPECIAL.items():
         if network.cidr.overlaps(special):
             message = f"cidr: {network.cidr} has addresses of {special}, which are {use}"
             hint = "take private addresses: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
-            report.add(place(node, "cidr"), message, hint)
+            yield checks.SPECIAL_RANGE.at(place(node, "cidr"), message, hint)
             return
 
 
-def _check_addresses(network: Network, node: Node, report: Report) -> None:
+def _routers(network: Network, node: Node) -> Iterator[Problem]:
     where = [(place(node, "gateway"), "gateway", network.gateway)]
     routes = node.get("routes")
     where += [
@@ -106,51 +77,115 @@ def _check_addresses(network: Network, node: Node, report: Report) -> None:
         for item, route in zip(routes.items if routes else [], network.routes, strict=True)
     ]
     for mark, what, address in where:
-        if address is not None and not is_host(address, network):
+        if address is not None and not network.has_host(address):
             message = f"{what}: {address} is not an address of hosts in {network.cidr}"
-            report.add(mark, message, hosts(network))
+            yield checks.ROUTER_OUTSIDE.at(mark, message, hosts_hint(network))
 
 
-def hosts(network: Network) -> str:
+def hosts_hint(network: Network) -> str:
     """Return the hint that says which addresses hosts in ``network`` can have."""
-    cidr = network.cidr
-    first, last = (0, -1) if cidr.prefixlen > 30 else (1, -2)
-    return f"its hosts are {cidr[first]} to {cidr[last]}"
+    first, last = network.hosts
+    return f"its hosts are {first} to {last}"
 
 
-def is_host(address: IPv4Address, network: Network) -> bool:
-    """Return whether a host in ``network`` can have ``address``."""
-    ends = () if network.cidr.prefixlen > 30 else (network.cidr[0], network.cidr[-1])
-    return address in network.cidr and address not in ends
-
-
-def _check_pool(network: Network, node: Node, report: Report) -> None:
-    first, last = network.pool
+def _pool(network: Network, node: Node) -> Iterator[Problem]:
     mark = place(node, "pool")
     for address in network.pool:
-        if not is_host(address, network):
+        if not network.has_host(address):
             message = f"pool: {address} is not an address of hosts in {network.cidr}"
-            report.add(mark, message, hosts(network))
-    if not is_inside(network) or "pool" in node.lost:
+            yield checks.POOL_OUTSIDE.at(mark, message, hosts_hint(network))
+    if not network.pool_fits or not is_known(node, "pool"):
         return
+    first, last = network.pool
     if first > last:
-        report.add(mark, f"pool: {first} is after {last}", "write the first address first")
+        message = f"pool: {first} is after {last}"
+        yield checks.POOL_REVERSED.at(mark, message, "write the first address first")
     elif network.gateway and first <= network.gateway <= last:
+        message = f"pool: the gateway {network.gateway} is in it"
         hint = "let the pool begin after it or end before it"
-        report.add(mark, f"pool: the gateway {network.gateway} is in it", hint)
+        yield checks.GATEWAY_IN_POOL.at(mark, message, hint)
 
 
-def _check_wires(nodes: Mapping[str, Node], report: Report) -> None:
+def _overlaps(context: Context) -> Iterator[Problem]:
+    for one, other in combinations(context.networks.values(), 2):
+        if one.cidr.overlaps(other.cidr):
+            mark = context.place("networks", other.name, "cidr")
+            message = f"cidr: {other.cidr} overlaps {one.cidr} of network '{one.name}'"
+            yield checks.OVERLAP.at(mark, message, "give each network addresses of its own")
+
+
+def _segments(context: Context) -> Iterator[Problem]:
     owners: dict[tuple[str, int | None], str] = {}
-    for name, node in nodes.items():
-        mine = wire(node)
+    for name, node in context.network_nodes.items():
+        mine = segment(node)
         if mine is None or (owner := owners.setdefault(mine, name)) == name:
             continue
         physical, vlan = mine
         if vlan is None:
+            mark = place(node, "physical_network")
             message = f"physical network '{physical}' has the flat network '{owner}'"
-            report.add(place(node, "physical_network"), message, "give one of them a vlan")
+            yield checks.SECOND_FLAT.at(mark, message, "give one of them a vlan")
         else:
             message = f"vlan: {vlan} is already that of network '{owner}'"
             hint = "take another id, or another 'physical_network'"
-            report.add(place(node, "vlan"), message, hint)
+            yield checks.VLAN_IN_USE.at(place(node, "vlan"), message, hint)
+
+
+def _names(context: Context) -> Iterator[Problem]:
+    root, known = context.root, context.network_names
+    if not known:
+        return  # reported already
+    places = [
+        (name, f"{key} of {role}")
+        for role, node in context.role_nodes.items()
+        for key in ("networks", "addresses")
+        for name in _items_or_keys(node.get(key))
+    ]
+    for key in ("service_network", "public_network"):
+        if node := root.get(key):
+            places.append((node, key))
+        elif is_known(root, key) and "ctlplane" not in known:
+            message = f"no network 'ctlplane', the default {key}"
+            hint = f"add '{key}:' and the name of one: {', '.join(known)}"
+            yield checks.NO_DEFAULT_NETWORK.at(root.mark, message, hint)
+    for node, what in places:
+        if node.value not in known:
+            message = f"{what}: unknown network '{node.value}'"
+            hint = nearest(str(node.value), known)
+            yield checks.UNKNOWN_NETWORK.at(node.mark, message, hint)
+
+
+def _items_or_keys(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return node.items or [Node(node.keys[key], key) for key in node.fields]
+
+
+def _pool_sizes(context: Context) -> Iterator[Problem]:
+    for name, network in context.networks.items():
+        users = [
+            role
+            for role in context.roles.values()
+            if name in role.networks and not _has_fixed(role, name, context)
+        ]
+        instances = sum(role.count for role in users)
+        # Neutron's DHCP port takes an address of the pool, too.
+        wanted = instances + (1 if network.dhcp else 0)
+        if users and network.pool_fits and 0 < network.pool_size < wanted:
+            extra = " and one for DHCP" if network.dhcp else ""
+            node = context.network_nodes[name]
+            message = (
+                f"network '{name}' is too small: {instances} instances{extra} need {wanted} "
+                f"addresses, its pool has {network.pool_size}"
+            )
+            hint = "make the pool larger or the roles' counts smaller"
+            mark = place(node, "pool" if node.get("pool") else "cidr")
+            yield checks.SMALL_POOL.at(mark, message, hint)
+
+
+def _has_fixed(role: Role, network: str, context: Context) -> bool:
+    node = context.role_nodes[role.name]
+    given = node.get("addresses")
+    return not is_known(node, "addresses") or bool(
+        given and network in given.fields.keys() | given.lost
+    )

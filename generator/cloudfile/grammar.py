@@ -8,27 +8,13 @@ The parser checks files against it and takes the defaults from it; ``tools.refer
 from typing import Any
 
 from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile.addresses import ADDRESS, CIDR
 from altostratus.yamlfile.schema import Schema
 from generator.contracts.grammar import GROUPS
 
 RELEASES = {"zed": "bookworm"}
 """The Debian release that has the packages of an OpenStack release."""
 
-_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
-
-ADDRESS: Schema = {
-    "type": "string",
-    "pattern": f"^{_IPV4}$",
-    "title": "an IPv4 address",
-    "examples": ["192.168.24.1"],
-}
-CIDR: Schema = {
-    "type": "string",
-    "pattern": f"^{_IPV4}/([12]?[0-9]|3[0-2])$",
-    "title": "an IPv4 network",
-    "examples": ["192.168.24.0/24"],
-}
 NAME: Schema = {
     "type": "string",
     # RFC 1123: of roles come host names, which end in no hyphen.

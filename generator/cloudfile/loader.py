@@ -1,24 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a cloud file into the typed model, or says everything that is wrong with it.
+"""Reads a cloud file into the typed model, or reports everything that is wrong with it.
 
-Three passes: the form (``generator.cloudfile.grammar``), the networks, the roles. Values whose
-form is wrong are left out of the later passes, which then say nothing that could follow from this:
-one mistake yields one message, and every mistake is found at once.
+First the file is checked against its schema (``generator.cloudfile.grammar``); then the model is
+read from what is valid, and all other checks look at both. Follow-on errors are suppressed: one
+mistake yields one message, and every mistake is found at once.
 """
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from altostratus.hypervisors import DEFAULT
-from altostratus.yamlfile import document, schema
+from altostratus.yamlfile import addresses, document, schema
 from altostratus.yamlfile.document import Node
-from altostratus.yamlfile.problems import InvalidInputError, Report, nearest
+from altostratus.yamlfile.problems import InvalidInputError, Report
 from altostratus.yamlfile.schema import Schema
-from generator.cloudfile import check_join, check_networks, check_roles, grammar, services
-from generator.cloudfile.check_networks import names
-from generator.cloudfile.model import Cloud, Flavor, Network, Role, Route
+from generator.cloudfile import (
+    check_addresses,
+    check_join,
+    check_networks,
+    check_roles,
+    check_services,
+    checks,
+    grammar,
+    services,
+)
+from generator.cloudfile.context import Context, fields, is_known, network_names
+from generator.cloudfile.model import Cloud, Flavor, Network, Role, Route, hosts
 from generator.contracts.model import Contracts
 
 
@@ -41,26 +49,33 @@ def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | Non
     root = schema.sound(given, grammar.CLOUD)
     if root is None:
         raise InvalidInputError(report.problems)
-    networks = _networks(root, report)
-    check_networks.check(networks, _fields(root, "networks"), report)
-    roles = _roles(root, contracts, report)
-    _check_network_names(root, report)
-    joined = _joined(root, Path(name).parent, contracts, report)
-    check_roles.check(root, networks, roles, contracts, report, joined)
-    if joined:
-        check_join.check(root, networks, roles, joined, contracts, report)
+    context = Context(
+        root=root,
+        networks=_networks(root, report),
+        roles=_roles(root, contracts, report),
+        contracts=contracts,
+        joined=_joined(root, Path(name).parent, contracts, report),
+    )
+    for module in (check_networks, check_roles, check_addresses, check_services, check_join):
+        report.problems += module.check(context)
     report.raise_if_any()
+    return _cloud(context)
+
+
+def _cloud(context: Context) -> Cloud:
+    """Return the cloud of ``context``, which has no problems."""
+    root = context.root
     release = _plain(root, grammar.CLOUD, "release")
     return Cloud(
         name=_plain(root, grammar.CLOUD, "name"),
         release=release,
         distribution=grammar.RELEASES[release],
         hypervisors=tuple(_plain(root, grammar.CLOUD, "hypervisors")),
-        networks=networks,
+        networks=context.networks,
         service_network=_plain(root, grammar.CLOUD, "service_network"),
         public_network=_plain(root, grammar.CLOUD, "public_network"),
-        roles=roles,
-        joined=joined,
+        roles=context.roles,
+        joined=context.joined,
     )
 
 
@@ -69,7 +84,7 @@ def _move(root: Node, hypervisor: str) -> None:
     listed = root.get("hypervisors")
     if listed:
         listed.value = [Node(listed.mark, hypervisor)]
-    for role in _fields(root, "roles").values():
+    for role in fields(root, "roles").values():
         # A role that names no type takes the first of ``hypervisors``.
         if named := role.get("hypervisor"):
             named.value = hypervisor
@@ -85,17 +100,14 @@ def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> C
         content = path.read_bytes()
         if document.parse(content, str(path), Report()).get("join") is None:
             return parse(content, str(path), contracts)
-        report.add(node.mark, f"join: the cloud of {path} joins another itself", "join that one")
+        message = f"join: the cloud of {path} joins another itself"
+        report.add(node.mark, message, "join that one", checks.JOIN_CHAIN)
     except OSError as error:
-        report.add(node.mark, f"join: {path}: {error.strerror}", "give its path from this file")
+        message, hint = f"join: {path}: {error.strerror}", "give its path from this file"
+        report.add(node.mark, message, hint, checks.JOIN_FILE)
     except InvalidInputError as error:
         report.problems += error.problems
     return None
-
-
-def _fields(root: Node, key: str) -> Mapping[str, Node]:
-    node = root.get(key)
-    return node.fields if node else {}
 
 
 def _plain(node: Node, form: Schema, key: str) -> Any:
@@ -106,9 +118,9 @@ def _plain(node: Node, form: Schema, key: str) -> Any:
 
 def _networks(root: Node, report: Report) -> dict[str, Network]:
     found: dict[str, Network] = {}
-    for name, node in _fields(root, "networks").items():
+    for name, node in fields(root, "networks").items():
         if cidr := node.get("cidr"):
-            found[name] = _network(name, node, check_networks.cidr(cidr, report), report)
+            found[name] = _network(name, node, addresses.network(cidr, report), report)
     return found
 
 
@@ -129,7 +141,7 @@ def _network(name: str, node: Node, cidr: IPv4Network, report: Report) -> Networ
         dns=tuple(IPv4Address(one) for one in _plain(node, grammar.NETWORK, "dns")),
         routes=tuple(
             Route(
-                check_networks.cidr(route.fields["destination"], report),
+                addresses.network(route.fields["destination"], report),
                 IPv4Address(route.fields["nexthop"].plain()),
             )
             for route in (routes.items if routes else [])
@@ -140,10 +152,8 @@ def _network(name: str, node: Node, cidr: IPv4Network, report: Report) -> Networ
 
 
 def _usable(cidr: IPv4Network, gateway: IPv4Address | None) -> tuple[IPv4Address, IPv4Address]:
-    """Return the first and last address for a pool: all but the ends and a gateway beside them."""
-    if cidr.prefixlen > 30:
-        return cidr[0], cidr[-1]
-    first, last = cidr[1], cidr[-2]
+    """Return the first and last address for a pool: all hosts but a gateway at the ends."""
+    first, last = hosts(cidr)
     if gateway == first and first != last:
         first += 1
     elif gateway == last and first != last:
@@ -151,39 +161,10 @@ def _usable(cidr: IPv4Network, gateway: IPv4Address | None) -> tuple[IPv4Address
     return first, last
 
 
-def _check_network_names(root: Node, report: Report) -> None:
-    known = names(root)
-    if not known:
-        return  # reported already
-    places = [
-        (name, f"{key} of {role}")
-        for role, node in _fields(root, "roles").items()
-        for key in ("networks", "addresses")
-        for name in _network_nodes(node.get(key))
-    ]
-    for key in ("service_network", "public_network"):
-        node = root.get(key)
-        if node:
-            places.append((node, key))
-        elif key not in root.lost and "ctlplane" not in known:
-            hint = f"add '{key}:' and the name of one: {', '.join(known)}"
-            report.add(root.mark, f"no network 'ctlplane', the default {key}", hint)
-    for node, what in places:
-        if node.value not in known:
-            hint = nearest(str(node.value), known)
-            report.add(node.mark, f"{what}: unknown network '{node.value}'", hint)
-
-
-def _network_nodes(node: Node | None) -> list[Node]:
-    if node is None:
-        return []
-    return node.items or [Node(node.keys[key], key) for key in node.fields]
-
-
 def _roles(root: Node, contracts: Contracts, report: Report) -> dict[str, Role]:
     return {
         name: _role(name, node, root, contracts, report)
-        for name, node in _fields(root, "roles").items()
+        for name, node in fields(root, "roles").items()
     }
 
 
@@ -192,7 +173,7 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
     chosen = services.choose(listed, contracts, report)
     everything = services.allowed_keys(node, chosen, contracts)
     own = services.overrides(node.get("config"), everything, contracts, report)
-    # A shared key concerns only the roles that have it; rolecheck finds useless ones.
+    # A shared key is for the roles that have it; check_services finds those that no role has.
     common = services.overrides(root.get("config"), everything, contracts, Report())
     config = common | own
     hypervisors = root.get("hypervisors")
@@ -216,4 +197,4 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
 
 
 def _default_networks(root: Node, node: Node) -> list[str]:
-    return [] if "networks" in node.lost else names(root)
+    return network_names(root) if is_known(node, "networks") else []

@@ -43,6 +43,26 @@ class Network:
         """How many addresses the pool has."""
         return int(self.pool[1]) - int(self.pool[0]) + 1
 
+    @property
+    def hosts(self) -> tuple[IPv4Address, IPv4Address]:
+        """The first and last address that a host can have."""
+        return hosts(self.cidr)
+
+    @property
+    def pool_fits(self) -> bool:
+        """Whether the pool has only addresses that hosts can have."""
+        return all(self.has_host(address) for address in self.pool)
+
+    def has_host(self, address: IPv4Address) -> bool:
+        """Return whether a host in this network can have ``address``."""
+        first, last = self.hosts
+        return first <= address <= last
+
+
+def hosts(cidr: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
+    """Return the first and last address for hosts in ``cidr``: all but its ends (but RFC 3021)."""
+    return (cidr[0], cidr[-1]) if cidr.prefixlen > 30 else (cidr[1], cidr[-2])
+
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
@@ -112,22 +132,23 @@ class Cloud:
         return frozenset(name for role in self.roles.values() for name in role.services)
 
     def carrier(self, role: Role, network: str) -> str | None:
-        """Return the network of ``role`` on whose wire ``network`` is a VLAN; see ``carrier``."""
+        """Return the network of ``role`` that carries the VLAN ``network``; see ``carrier``."""
         others = (self.networks[one] for one in role.networks)
         found = carrier(self.networks[network], others)
         return found.name if found else None
 
 
 def carrier(network: Network, others: Iterable[Network]) -> Network | None:
-    """Return which of ``others`` is the untagged traffic of the wire that ``network`` is a VLAN of.
+    """Return which of ``others`` is the flat network on the physical network of a VLAN.
 
     A machine with one cable has an interface for it, and for each VLAN a tagged one on top. None
-    for a flat network, and where there is no such other.
+    if ``network`` is flat itself, and if there is no such other.
     """
     if network.vlan is None:
         return None
-    wire = network.physical_network
-    return next((one for one in others if one.vlan is None and one.physical_network == wire), None)
+    physical = network.physical_network
+    flat = (one for one in others if one.vlan is None and one.physical_network == physical)
+    return next(flat, None)
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from altostratus.yamlfile import schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report, alike, nearest
+from generator.cloudfile import checks
 from generator.contracts.model import Contract, Contracts
 
 
@@ -21,12 +22,13 @@ def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
             _unknown(item, name, contracts, report)
         elif not word.startswith("-"):
             if len(members) == 1 and name in chosen:
-                hint = "name each service once"
-                report.add(item.mark, f"services: '{name}' is already there", hint)
+                message, hint = f"services: '{name}' is already there", "name each service once"
+                report.add(item.mark, message, hint, checks.SERVICE_TWICE)
             chosen.update(dict.fromkeys(members))
         else:
             if not (chosen.keys() | unknown) & set(members):
-                report.add(item.mark, f"services: {word} removes nothing", "put it after a group")
+                message, hint = f"services: {word} removes nothing", "put it after a group"
+                report.add(item.mark, message, hint, checks.NOTHING_REMOVED)
             for member in members:
                 chosen.pop(member, None)
     return tuple(chosen)
@@ -64,10 +66,12 @@ def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> Non
     if base:
         users = [one.name for one in contracts.services.values() if name in one.closure]
         hint = f"list what uses it: {', '.join(users)}"
-        report.add(item.mark, f"services: '{name}' is shared settings and no service", hint)
+        message = f"services: '{name}' is shared settings and no service"
+        report.add(item.mark, message, hint, checks.NOT_A_SERVICE)
     else:
         hint = nearest(name, [*contracts.services, *contracts.groups])
-        report.add(item.mark, f"services: unknown service '{name}'", hint)
+        message = f"services: unknown service '{name}'"
+        report.add(item.mark, message, hint, checks.UNKNOWN_SERVICE)
 
 
 def closure(services: Iterable[str], contracts: Contracts) -> tuple[Contract, ...]:
@@ -105,8 +109,11 @@ def overrides(
             elif value.fields and any(name.startswith(f"{key}.") for name in allowed):
                 visit(value, key)
             else:
-                hint = nearest(key, allowed)
-                report.add(node.keys[word], f"config: no service here has the key '{key}'", hint)
+                message, hint = (
+                    f"config: no service here has the key '{key}'",
+                    nearest(key, allowed),
+                )
+                report.add(node.keys[word], message, hint, checks.UNKNOWN_SETTING)
 
     if config:
         visit(config, "")

@@ -1,82 +1,101 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether service contracts agree: owners, needs, reads, contributions, references."""
 
+from collections.abc import Iterable, Iterator, Mapping
+
 from altostratus.yamlfile import schema
 from altostratus.yamlfile.document import Node
-from altostratus.yamlfile.problems import Mark, Report, nearest
-from generator.contracts import references
+from altostratus.yamlfile.problems import Mark, Problem, nearest
+from generator.contracts import checks, references
 from generator.contracts.model import Contract, Contracts
 from generator.contracts.references import ADDRESSES, Value
 
-REFERENCES = "docs/services.md lists the references"
 
-
-def check(contracts: Contracts, report: Report) -> None:
-    """Add to ``report`` what in any contract does not agree with the others."""
+def check(contracts: Contracts) -> Iterator[Problem]:
+    """Yield what in any of ``contracts`` does not agree with the others."""
     for contract in contracts.by_name.values():
-        _check_contract(contract, contracts, report)
+        yield from _owners(contract, contracts)
+        yield from _needs(contract, contracts)
+        yield from _reads(contract, contracts)
+        yield from _contributions(contract, contracts)
+        for key in contract.keys.values():
+            yield from _references(key.value, key.mark, contracts)
 
 
-def _check_contract(contract: Contract, all_: Contracts, report: Report) -> None:
+def malformed(what: str, value: Value, mark: Mark) -> Iterator[Problem]:
+    """Yield what is wrong with the references inside ``value`` on their own."""
+    for problem in references.problems(value):
+        hint = "docs/services.md lists the references"
+        yield checks.REFERENCE.at(mark, f"{what}: {problem}", hint)
+
+
+def _owners(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
     node = contract.node
-    for name in ("keys", "secrets"):
-        for word, mark in (node.get(name) or Node(node.mark, {})).keys.items():
-            _check_owner(word, mark, name, contract, all_, report)
-    for need in (node.get("needs") or node).items:
-        if need.value not in all_.services:
-            report.add(
-                need.mark,
-                f"unknown service '{need.value}'",
-                nearest(str(need.value), all_.services),
-            )
-    for read in (node.get("reads") or node).items:
-        if read.value not in all_.keys:
-            report.add(
-                read.mark,
-                f"no contract has the key '{read.value}'",
-                nearest(str(read.value), all_.keys),
-            )
-    _check_contributions(contract, all_, report)
-    for key in contract.keys.values():
-        _check_references(key.value, key.mark, all_, report)
+    for other in contracts.by_name.values():
+        for word, mark in _keys(node.get("keys")).items():
+            yield from _second_owner(word, mark, contract, other, other.keys)
+            if any(name.startswith(f"{word}.") for name in other.keys):
+                message = f"'{word}' is the beginning of another key of {other.name}"
+                yield checks.KEY_PREFIX.at(mark, message, "rename one of them")
+        for word, mark in _keys(node.get("secrets")).items():
+            yield from _second_owner(word, mark, contract, other, other.secrets)
 
 
-def _check_owner(
-    word: str, mark: Mark, kind: str, contract: Contract, all_: Contracts, report: Report
-) -> None:
-    for other in all_.by_name.values():
-        names = other.keys if kind == "keys" else other.secrets
-        if other.name != contract.name and word in names:
-            report.add(
-                mark, f"'{word}' is also in the contract of {other.name}", "keep one of them"
-            )
-        if any(name.startswith(f"{word}.") for name in other.keys) and kind == "keys":
-            message = f"'{word}' is the beginning of another key of {other.name}"
-            report.add(mark, message, "rename one of them")
+def _keys(node: Node | None) -> Mapping[str, Mark]:
+    return node.keys if node else {}
 
 
-def _check_contributions(contract: Contract, all_: Contracts, report: Report) -> None:
+def _second_owner(
+    word: str, mark: Mark, contract: Contract, other: Contract, names: Iterable[str]
+) -> Iterator[Problem]:
+    if other.name != contract.name and word in names:
+        message = f"'{word}' is also in the contract of {other.name}"
+        yield checks.SECOND_OWNER.at(mark, message, "keep one of them")
+
+
+def _needs(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
+    for need in (contract.node.get("needs") or contract.node).items:
+        yield from _unknown_service(str(need.value), need.mark, contracts)
+
+
+def _reads(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
+    for read in (contract.node.get("reads") or contract.node).items:
+        if read.value not in contracts.keys:
+            yield _unknown_key(str(read.value), read.mark, contracts)
+
+
+def _contributions(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
     contributes = contract.node.get("contributes") or Node(contract.node.mark, {})
     for word, field in contributes.fields.items():
         mark = contributes.keys[word]
-        key = all_.keys.get(word)
+        key = contracts.keys.get(word)
         if key is None:
-            report.add(mark, f"no contract has the key '{word}'", nearest(word, all_.keys))
+            yield _unknown_key(word, mark, contracts)
         elif key.schema["type"] != "array":
             message = f"'{word}' of {key.contract} is not a list"
-            report.add(mark, message, "contribute to a key of the type array")
+            yield checks.NOT_A_LIST.at(mark, message, "contribute to a key of the type array")
         else:
-            schema.check(field, key.schema, report, word)
-        for problem in references.problems(references.parse(field.plain())):
-            report.add(field.mark, f"{word}: {problem}", REFERENCES)
-        _check_references(contract.contributes[word], field.mark, all_, report)
+            yield from schema.problems(field, key.schema, word)
+        yield from malformed(word, references.parse(field.plain()), field.mark)
+        yield from _references(contract.contributes[word], field.mark, contracts)
 
 
-def _check_references(value: Value, mark: Mark, all_: Contracts, report: Report) -> None:
+def _references(value: Value, mark: Mark, contracts: Contracts) -> Iterator[Problem]:
     for reference in references.references(value):
-        if reference.kind == "secret" and reference.name not in all_.secrets:
-            hint = nearest(reference.name, all_.secrets)
-            report.add(mark, f"no contract has the secret '{reference.name}'", hint)
-        elif reference.kind in ADDRESSES and reference.name not in all_.services:
-            hint = nearest(reference.name, all_.services)
-            report.add(mark, f"unknown service '{reference.name}'", hint)
+        if reference.kind == "secret" and reference.name not in contracts.secrets:
+            message = f"no contract has the secret '{reference.name}'"
+            hint = nearest(reference.name, contracts.secrets)
+            yield checks.UNKNOWN_SECRET.at(mark, message, hint)
+        elif reference.kind in ADDRESSES:
+            yield from _unknown_service(reference.name, mark, contracts)
+
+
+def _unknown_service(name: str, mark: Mark, contracts: Contracts) -> Iterator[Problem]:
+    if name not in contracts.services:
+        hint = nearest(name, contracts.services)
+        yield checks.UNKNOWN_SERVICE.at(mark, f"unknown service '{name}'", hint)
+
+
+def _unknown_key(name: str, mark: Mark, contracts: Contracts) -> Problem:
+    hint = nearest(name, contracts.keys)
+    return checks.UNKNOWN_KEY.at(mark, f"no contract has the key '{name}'", hint)

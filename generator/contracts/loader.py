@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service contracts: ``elements/<service>/service.yaml``, what the generator knows of a service.
+"""Reads service contracts, ``elements/<service>/service.yaml``: all that is known of a service.
 
 A contract says what the service needs, which metadata keys it owns and where their values come
 from, which secrets it has and what it contributes to others. ``docs/services.md`` explains every
@@ -13,7 +13,7 @@ from typing import Any
 from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
-from generator.contracts import check_contracts, references
+from generator.contracts import check_contracts, checks, references
 from generator.contracts.grammar import KEY_FORM, SERVICE_SCHEMA
 from generator.contracts.model import Contract, Contracts, Endpoint, Key
 
@@ -36,7 +36,7 @@ def load(elements: Path) -> Contracts:
         {name: key for one in contracts.values() for name, key in one.keys.items()},
         {name: kind for one in contracts.values() for name, kind in one.secrets.items()},
     )
-    check_contracts.check(loaded, report)
+    report.problems += check_contracts.check(loaded)
     report.raise_if_any()
     return loaded
 
@@ -69,7 +69,8 @@ def _contract(node: Node, folder: Path, report: Report) -> Contract:
     name = plain["service"]
     if name != folder.name:
         message = f"service '{name}' in the element '{folder.name}'"
-        report.add(node.fields["service"].mark, message, f"write 'service: {folder.name}'")
+        hint = f"write 'service: {folder.name}'"
+        report.add(node.fields["service"].mark, message, hint, checks.SERVICE_NAME)
     closure = element_closure(folder)
     endpoint = plain.get("endpoint")
     return Contract(
@@ -100,15 +101,16 @@ def _keys(node: Node, contract: str, report: Report) -> Iterator[Key]:
         if len(sources) != 1:
             given = " and ".join(sources) or "none"
             message = f"{name}: one of value, default, required: true; not {given}"
-            report.add(field.mark, message, "add one" if not sources else "keep one of them")
+            hint = "keep one of them" if sources else "add one"
+            report.add(field.mark, message, hint, checks.VALUE_SOURCE)
         source = field.get("value") or field.get("default")
         form = {word: plain[word] for word in plain if word in KEY_FORM}
         if source:
             # A reference may stand for any string, so only text without one has a known form.
-            if not list(references.references(references.parse(source.plain()))):
+            value = references.parse(source.plain())
+            if not any(references.references(value)):
                 schema.check(source, form, report, name)
-            for problem in references.problems(references.parse(source.plain())):
-                report.add(source.mark, f"{name}: {problem}", check_contracts.REFERENCES)
+            report.problems += check_contracts.malformed(name, value, source.mark)
         yield Key(
             name=name,
             contract=contract,

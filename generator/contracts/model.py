@@ -8,7 +8,10 @@ from functools import cached_property
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Mark
 from altostratus.yamlfile.schema import Schema
-from generator.contracts.references import Value
+from generator.contracts.references import Reference, Text, Value
+
+CATALOGUE = "keystone.services"
+"""The list key that the ``endpoint`` of every contract contributes an item to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Endpoint:
     name: str
     port: int
     path: str
+
+    def url(self, service: str, kind: str) -> Text:
+        """Return the URL that ``service`` answers on; ``kind`` is ``public`` or ``address``."""
+        return Text(("http://", Reference(kind, service), f":{self.port}{self.path}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+REGION = "RegionOne"
+"""What ``{region}`` stands for: the name of the region in every cloud."""
+
 KINDS: Mapping[str, str] = {
     "secret": "a generated secret of a contract",
     "address": "the address of the first instance with the service, on the service network",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Heat templates of a cloud."""
 
-from generator.heat.stack import environment, flavor, resources_count, template
+from generator.heat.stack import environment, server_template, template
 
-__all__ = ["environment", "flavor", "resources_count", "template"]
+__all__ = ["environment", "server_template", "template"]

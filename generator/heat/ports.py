@@ -8,31 +8,11 @@ fixed, each port is a resource of its own: a group cannot give its members diffe
 from typing import Any
 
 from altostratus.yamlfile.emit import Block
-from generator.cloudfile.model import Cloud, Role, camel_case
+from generator.cloudfile.model import Cloud, Role
+from generator.cloudfile.naming import group_name, port_name
 
 INDEX = "%index%"
 """What OS::Heat::ResourceGroup replaces in its members, after functions have been resolved."""
-
-
-def group_name(role: Role, network: str) -> str:
-    """Return the name of the group of ports of ``role`` on ``network``."""
-    return f"{role.title}{camel_case(network)}Ports"
-
-
-def port_name(role: Role, network: str, index: int) -> str:
-    """Return the name of the port of one instance of a role with fixed addresses."""
-    return f"{role.title}{camel_case(network)}Port{index}"
-
-
-def resource_names(role: Role) -> list[str]:
-    """Return the names of all resources that ``role`` makes in the root template."""
-    names = [f"{role.title}Config", role.title]
-    for network in role.networks:
-        if role.addresses:
-            names += [port_name(role, network, index) for index in range(role.count)]
-        else:
-            names.append(group_name(role, network))
-    return names
 
 
 def addresses(role: Role, network: str) -> Any:

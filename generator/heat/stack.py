@@ -8,15 +8,17 @@ the next (``Stack.converge_stack``), which would be a second for each network of
 Counts, images and flavors are parameters: scaling and upgrades are stack updates.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from altostratus.yamlfile.emit import Block, Flow
 from generator.cloudfile.model import Cloud, Role, camel_case
+from generator.cloudfile.naming import config_name, flavor_name
 from generator.contracts.model import Contracts
 from generator.heat import ports
-from generator.heat.values import HeatValues
-from generator.plan import metadata
-from generator.plan.resolve import Plan, url
+from generator.heat.instances import instances
+from generator.heat.values import common, role_config
+from generator.plan.model import Plan
 
 # The newest version that Heat of Zed knows; ``if`` without an else began with it.
 VERSION = "2021-04-16"
@@ -24,7 +26,7 @@ VERSION = "2021-04-16"
 START = "start"
 
 
-def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+def template(plan: Plan) -> dict[str, Any]:
     """Return the root template of ``plan`` for ``altostratus.yamlfile.emit``."""
     cloud = plan.cloud
     start = {"type": "OS::Heat::Value", "properties": {"value": cloud.name}}
@@ -37,9 +39,9 @@ def template(plan: Plan, contracts: Contracts) -> dict[str, Any]:
         "description": Block(
             f"OpenStack {cloud.release.capitalize()} in instances of the types in environment.yaml"
         ),
-        "parameters": Block(_parameters(plan, contracts)),
+        "parameters": Block(_parameters(plan)),
         "resources": Block(resources),
-        "outputs": Block(_outputs(plan, contracts)),
+        "outputs": Block(_outputs(plan)),
     }
 
 
@@ -50,10 +52,10 @@ def environment(plan: Plan) -> dict[str, Any]:
     for role in roles:
         if not role.addresses:
             parameters[f"{role.title}Count"] = role.count
-        parameters[f"{role.title}Flavor"] = flavor(plan.cloud, role)
+        parameters[f"{role.title}Flavor"] = flavor_name(plan.cloud, role)
     return {
         "resource_registry": Block(
-            {_type(role): f"templates/server-{role.hypervisor}.yaml" for role in roles},
+            {_type(role): server_template(role.hypervisor) for role in roles},
             "What an instance of each role is. Another hypervisor type is another template.",
         ),
         "parameters": Block(
@@ -62,26 +64,16 @@ def environment(plan: Plan) -> dict[str, Any]:
     }
 
 
-def flavor(cloud: Cloud, role: Role) -> str:
-    """Return the name of the Nova flavor of ``role``."""
-    return f"{cloud.name}-{role.name}"
-
-
-def resources_count(cloud: Cloud) -> int:
-    """Return how many resources the stack has with all nested ones, which Heat limits."""
-    count = 1
-    for role in cloud.roles.values():
-        # The configuration; a group, its members, and in each of them a server and a deployment.
-        count += 2 + 3 * role.count
-        count += len(role.networks) * (role.count + (0 if role.addresses else 1))
-    return count
+def server_template(hypervisor: str) -> str:
+    """Return the path of the template of an instance, as seen from the root template."""
+    return f"templates/server-{hypervisor}.yaml"
 
 
 def _type(role: Role) -> str:
     return f"OS::Altostratus::{role.title}"
 
 
-def _parameters(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+def _parameters(plan: Plan) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "KeyName": {
             "type": "string",
@@ -90,7 +82,7 @@ def _parameters(plan: Plan, contracts: Contracts) -> dict[str, Any]:
         }
     }
     for role in plan.cloud.roles.values():
-        parameters |= _role_parameters(role, contracts)
+        parameters |= _role_parameters(role, plan.contracts)
     comment = "Secrets, generated once: secrets.yaml."
     for secret in plan.secrets:
         entry = Flow({"type": "string", "hidden": True})
@@ -121,22 +113,23 @@ def _role_parameters(role: Role, contracts: Contracts) -> dict[str, Any]:
 
 
 def _role(plan: Plan, role: Role) -> dict[str, Any]:
-    values = HeatValues(plan, role)
-    config = metadata.tree(plan, role, values.value, values.own)
+    found = role_config(plan, role)
     resources: dict[str, Any] = {}
     for network in role.networks:
         resources |= ports.resources(plan.cloud, role, network)
-    resources[f"{role.title}Config"] = Block(
+    resources[config_name(role)] = Block(
         {
             "type": "OS::Heat::StructuredConfig",
             "properties": {
                 "group": "os-apply-config",
-                "config": config,
+                "config": found.config,
             },
         }
     )
     resources = {name: _after_start(each) for name, each in resources.items()}
-    resources[role.title] = Block(ports.group(role, _instance(plan, role, values), _type(role)))
+    resources[role.title] = Block(
+        ports.group(role, _instance(plan.cloud, role, found.inputs), _type(role))
+    )
     first = next(iter(resources))
     line = f"{role.name}: {', '.join(role.services)}"
     resources[first] = Block(resources[first].value, line)
@@ -148,29 +141,28 @@ def _after_start(resource: Block) -> Block:
     return Block({"type": definition["type"], "depends_on": START, **definition})
 
 
-def _instance(plan: Plan, role: Role, values: HeatValues) -> dict[str, Any]:
+def _instance(cloud: Cloud, role: Role, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": role.instance(ports.INDEX),
         "index": ports.INDEX,
         "image": {"get_param": f"{role.title}Image"},
         "flavor": {"get_param": f"{role.title}Flavor"},
         "key_name": {"get_param": "KeyName"},
-        "config": {"get_resource": f"{role.title}Config"},
-        "instances": values.instances(),
-        "metadata": {"cloud": plan.cloud.name, "role": role.name},
+        "config": {"get_resource": config_name(role)},
+        "instances": instances(cloud, role, inputs),
+        "metadata": {"cloud": cloud.name, "role": role.name},
     }
 
 
-def _outputs(plan: Plan, contracts: Contracts) -> dict[str, Any]:
+def _outputs(plan: Plan) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     network = plan.cloud.public_network
-    for service in plan.runners:
-        contract = contracts.by_name[service]
-        if contract.endpoint and contract.endpoint.type == "identity":
-            values = HeatValues(plan, plan.runners[service][0])
+    for service in plan.roles_by_service:
+        endpoint = plan.contracts.by_name[service].endpoint
+        if endpoint and endpoint.type == "identity":
             outputs["AuthURL"] = {
                 "description": "Where users of this cloud authenticate",
-                "value": values.value("", url(contract, "public")),
+                "value": common(plan, endpoint.url(service, "public").parts),
             }
     outputs["Addresses"] = {
         "description": f"Addresses of the instances of each role on {network}",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory that generate-stacks writes to: what differs in it, and what goes from it.
+"""The directory that generate-stacks writes to: what differs in it, and what is removed from it.
 
-RECORD lists the files that were written here, one a line. Nothing else is ever removed: the
-directory may be one with files of other people.
+The file RECORD lists the files that were written here. Nothing else is ever removed: the user may
+keep other files in the directory.
 """
 
 import stat
@@ -10,30 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from altostratus.files import write_text
+from generator import heat
+from generator.output import names
 from generator.output.render import MARK, File
-
-RECORD = ".generate-stacks"
 
 
 def stale(files: Mapping[str, File], out: Path) -> list[Path]:
-    """Return what in ``out`` is missing, different, of another mode, or left from an older run."""
+    """Return the paths in ``out`` that are missing, differ, or are left from an earlier run."""
     different = [out / name for name, file in files.items() if not _is_same(out / name, file)]
-    patterns = ("*.yaml", "templates/server-*.yaml", "metadata/*.json")
+    patterns = ("*.yaml", heat.server_template("*"), names.metadata("*"))
     left = {str(path.relative_to(out)) for pattern in patterns for path in out.glob(pattern)}
     return different + [out / name for name in sorted((left & _recorded(out)) - files.keys())]
 
 
 def update(files: Mapping[str, File], out: Path) -> list[Path]:
-    """Make ``out`` have ``files`` and nothing of an older run; return what was not so."""
+    """Sync ``out`` with ``files``, delete files from earlier runs, return the changed paths."""
     changed = stale(files, out)
     for path in changed:
         if str(path.relative_to(out)) not in files:
             path.unlink()
-    # What is there already, just so, may be somebody's own.
+    # A file that is there already, with the same content, may be the user's own.
     written = {str(path.relative_to(out)) for path in changed} | _recorded(out)
     record = "".join(f"{name}\n" for name in sorted(written & files.keys()))
     if changed:
-        write_text(out / RECORD, f"# {MARK}, which may remove these files again.\n{record}")
+        write_text(out / names.RECORD, f"# {MARK}, which may remove these files again.\n{record}")
     for name, file in files.items():
         if out / name in changed:
             write_text(out / name, file.text, file.mode)
@@ -41,7 +41,7 @@ def update(files: Mapping[str, File], out: Path) -> list[Path]:
 
 
 def _recorded(out: Path) -> set[str]:
-    path = out / RECORD
+    path = out / names.RECORD
     return set(path.read_text("utf-8", "replace").splitlines()) if path.is_file() else set()
 
 

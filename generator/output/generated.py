@@ -16,14 +16,9 @@ import yaml
 
 from altostratus.errors import AltostratusError
 from generator.cloudfile.model import camel_case
-from generator.output import render, secretstore
+from generator.output import names, secretstore
 from imagebuild.images import Image, read_images
 
-ENVIRONMENT = "environment.yaml"
-IMAGES = "images.yaml"
-NETWORKS = "networks.json"
-FLAVORS = "flavors.json"
-METADATA = "metadata"
 AUTH_URL = "AuthURL"
 """The output of the root template that is the URL of the cloud's Keystone, if it has one."""
 
@@ -51,41 +46,41 @@ class Generated:
     @property
     def template(self) -> Path:
         """The root template."""
-        return self.directory / f"{self.name}.yaml"
+        return self.directory / names.stack(self.name)
 
     @property
     def environment(self) -> Path:
         """The Heat environment with the resource registry and default parameters."""
-        return self.directory / ENVIRONMENT
+        return self.directory / names.ENVIRONMENT
 
     @property
     def images(self) -> Path:
         """The list of images, for build-images."""
-        return self.directory / IMAGES
+        return self.directory / names.IMAGES
 
     @property
     def networks_file(self) -> Path:
         """The networks, for setup-neutron."""
-        return self.directory / NETWORKS
+        return self.directory / names.NETWORKS
 
     @property
     def flavors(self) -> Path:
         """The flavors, for setup-flavors."""
-        return self.directory / FLAVORS
+        return self.directory / names.FLAVORS
 
     @property
     def secrets_file(self) -> Path:
         """The Heat environment with the secrets (0600)."""
-        return self.directory / render.SECRETS
+        return self.directory / names.SECRETS
 
     def metadata_file(self, instance: str) -> Path:
         """Return the metadata file (0600) of an instance whose addresses are all fixed."""
-        return self.directory / METADATA / f"{instance}.json"
+        return self.directory / names.metadata(instance)
 
     @property
     def instances(self) -> list[str]:
         """The names of the instances that have a metadata file, sorted."""
-        return sorted(path.stem for path in self.directory.glob(f"{METADATA}/*.json"))
+        return sorted(path.stem for path in self.directory.glob(names.metadata("*")))
 
     def metadata(self, instance: str) -> dict[str, Any]:
         """Return the metadata of an instance whose addresses are all fixed."""

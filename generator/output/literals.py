@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.cloudfile.model import Role
-from generator.contracts.references import ADDRESSES, Reference, Text, Value, references
+from generator.contracts.references import ADDRESSES, REGION, Reference, Text, Value, references
 from generator.plan.metadata import replaced
-from generator.plan.resolve import REGION, Plan
+from generator.plan.model import Plan
 
 
 def is_possible(plan: Plan, role: Role) -> bool:
     """Return whether all addresses that the metadata of ``role`` holds are fixed."""
     return role.is_fixed and all(
-        plan.network_of(reference) in runner.addresses
+        plan.network_of(reference) in provider.addresses
         for value in plan.metadata[role.name].values()
         for reference in references(value)
         if reference.kind in ADDRESSES
-        for runner in plan.providers(reference.name)
+        for provider in plan.providers(reference.name)
     )
 
 
@@ -56,8 +56,8 @@ class LiteralValues:
             return REGION
         if reference.kind == "self":
             return self.own(reference.name)
-        runner = self.plan.providers(reference.name)[0]
-        return str(runner.addresses[self.plan.network_of(reference)][0])
+        provider = self.plan.providers(reference.name)[0]
+        return str(provider.addresses[self.plan.network_of(reference)][0])
 
     def own(self, name: str) -> str:
         """Return the value of ``{self:name}``."""

@@ -11,15 +11,14 @@ from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import emit
 from generator import heat
 from generator.cloudfile.model import Cloud, Network, Role, camel_case
-from generator.contracts.model import Contracts
-from generator.output import literals, secretstore
+from generator.cloudfile.naming import flavor_name
+from generator.output import literals, names, secretstore
 from generator.output.literals import LiteralValues
 from generator.plan import metadata
-from generator.plan.resolve import Plan
+from generator.plan.model import Plan
+from imagebuild.images import Image
 
 MARK = "Written by generate-stacks"
-
-SECRETS = "secrets.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,7 @@ class File:
     mode: int = 0o644
 
 
-def files(
-    plan: Plan, contracts: Contracts, templates: Path, known: Mapping[str, str]
-) -> dict[str, File]:
+def files(plan: Plan, templates: Path, known: Mapping[str, str]) -> dict[str, File]:
     """Return every file by its path below the output directory.
 
     ``templates`` is the directory of the hand-written templates, ``known`` the secrets that exist.
@@ -40,56 +37,68 @@ def files(
     cloud = plan.cloud
     secrets = secretstore.complete(known, plan.secrets)
     found = {
-        SECRETS: File(secretstore.text(secrets), 0o600),
-        "images.yaml": File(images(cloud)),
-        f"{cloud.name}.yaml": File(_yaml(cloud, heat.template(plan, contracts), _usage(cloud))),
-        "environment.yaml": File(_yaml(cloud, heat.environment(plan), "")),
-        "networks.json": File(_json({"networks": [_network(one) for one in _used(cloud)]})),
-        "flavors.json": File(_json({"flavors": [_flavor(cloud, one) for one in _roles(cloud)]})),
+        names.SECRETS: File(secretstore.text(secrets), 0o600),
+        names.IMAGES: File(image_list(cloud)),
+        names.stack(cloud.name): File(_yaml(cloud, heat.template(plan), _usage(cloud))),
+        names.ENVIRONMENT: File(_yaml(cloud, heat.environment(plan), "")),
+        names.NETWORKS: File(
+            _json({"networks": [_network(one) for one in cloud.networks.values()]})
+        ),
+        names.FLAVORS: File(
+            _json({"flavors": [_flavor(cloud, one) for one in cloud.roles.values()]})
+        ),
     }
-    for type_ in sorted({role.hypervisor for role in _roles(cloud)}):
-        name = f"server-{type_}.yaml"
-        found[f"templates/{name}"] = File((templates / name).read_text(encoding="utf-8"))
+    for type_ in sorted({role.hypervisor for role in cloud.roles.values()}):
+        name = heat.server_template(type_)
+        text = (templates / Path(name).name).read_text(encoding="utf-8")
+        found[name] = File(text)
     by_name = {name: secrets[camel_case(name)] for name in plan.secrets}
-    for role in _roles(cloud):
+    for role in cloud.roles.values():
         if literals.is_possible(plan, role):
             for index in range(role.count):
                 values = LiteralValues(plan, role, index, by_name)
                 tree = metadata.tree(plan, role, values.value, values.own)
-                found[f"metadata/{role.instance(index)}.json"] = File(_json(tree), 0o600)
+                found[names.metadata(role.instance(index))] = File(_json(tree), 0o600)
     return found
 
 
-def images(cloud: Cloud) -> str:
-    """Return ``images.yaml``: the images that the roles of ``cloud`` need, for build-images."""
-    content = {
-        "images": [
-            {
-                "name": f"{cloud.name}-{role.name}-{role.hypervisor}",
-                "role": role.name,
-                "hypervisor": role.hypervisor,
-                "release": cloud.distribution,
-                "elements": list(role.services),
-                "parameter": f"{role.title}Image",
-            }
-            for role in _roles(cloud)
-        ]
+def images(cloud: Cloud) -> list[Image]:
+    """Return the images that the roles of ``cloud`` need."""
+    return [
+        Image(
+            name=f"{cloud.name}-{role.name}-{role.hypervisor}",
+            role=role.name,
+            hypervisor=role.hypervisor,
+            release=cloud.distribution,
+            elements=role.services,
+            parameter=f"{role.title}Image",
+        )
+        for role in cloud.roles.values()
+    ]
+
+
+def image_list(cloud: Cloud) -> str:
+    """Return the text of the image list of ``cloud``, for build-images."""
+    content = {"images": [_image(one) for one in images(cloud)]}
+    about = f"The images of the cloud: build-images -c {names.IMAGES} -o IMAGES"
+    return _yaml(cloud, content, about)
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return {
+        "name": image.name,
+        "role": image.role,
+        "hypervisor": image.hypervisor,
+        "release": image.release,
+        "elements": list(image.elements),
+        "parameter": image.parameter,
     }
-    return _yaml(cloud, content, "The images of the cloud: build-images -c images.yaml -o IMAGES")
-
-
-def _roles(cloud: Cloud) -> list[Role]:
-    return list(cloud.roles.values())
-
-
-def _used(cloud: Cloud) -> list[Network]:
-    return list(cloud.networks.values())
 
 
 def _usage(cloud: Cloud) -> str:
     return (
-        f"Deploy it: openstack stack create -t {cloud.name}.yaml -e environment.yaml\n"
-        f"    -e images-env.yaml -e {SECRETS} {cloud.name}"
+        f"Deploy it: openstack stack create -t {names.stack(cloud.name)} -e {names.ENVIRONMENT}\n"
+        f"    -e images-env.yaml -e {names.SECRETS} {cloud.name}"
     )
 
 
@@ -128,7 +137,7 @@ def _network(network: Network) -> dict[str, Any]:
 
 def _flavor(cloud: Cloud, role: Role) -> dict[str, Any]:
     size = role.flavor
-    name = heat.flavor(cloud, role)
+    name = flavor_name(cloud, role)
     found = {"name": name, "ram": size.ram, "vcpus": size.vcpus, "disk": size.disk}
     specs = HYPERVISORS[role.hypervisor].flavor_properties
     return {**found, "extra_specs": dict(specs)} if specs else found

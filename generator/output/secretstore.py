@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from altostratus.yamlfile import document, emit
+from altostratus.yamlfile import checks, document, emit
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Report
 from generator.cloudfile.model import camel_case
 
@@ -44,14 +44,17 @@ def load(path: Path) -> dict[str, str]:
         raise InvalidInputError(replace(one, hint=_RESTORE) for one in error.problems) from error
     section = root.get(SECTION)
     if section is None:
-        report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", _RESTORE)
+        report.add(Mark(str(path), 1, 1), f"no '{SECTION}'", _RESTORE, checks.MISSING_KEY)
     # A cloud without secrets has an empty mapping here; nothing at all is not what we wrote.
     elif not isinstance(section.value, dict):
-        report.add(section.mark, f"{SECTION}: not a mapping of secrets", _RESTORE)
+        message = f"{SECTION}: not a mapping of secrets"
+        report.add(section.mark, message, _RESTORE, checks.TYPE)
     values = section.fields if section else {}
     for name, node in values.items():
         if not isinstance(node.value, str) or not node.value:
-            report.add(node.mark, f"{name}: not a string", f'write it as "…", or {_RESTORE}')
+            # The schema's message would show the value.
+            hint = f'write it as "…", or {_RESTORE}'
+            report.add(node.mark, f"{name}: not a string", hint, checks.TYPE)
     report.raise_if_any()
     return {name: str(node.value) for name, node in values.items()}
 

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a cloud can be as its plan has it: what follows from contracts and settings together.
+"""Whether a cloud can be deployed as planned: what follows from contracts and settings together.
 
-Every address that the metadata hold must exist, and nova-compute processes must not get in each
-other's way. The resolver of these is the one that runs inside the instances
-(``novadrivers.processes``), so that what would fail there fails here.
+Every address in the metadata must exist, and nova-compute processes must not get in each other's
+way. These are resolved by the code that runs inside the instances (``novadrivers.processes``), so
+that what would fail there fails here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from altostratus.yamlfile.problems import Mark, Report
+from altostratus.yamlfile.problems import Mark, Problem, Report
 from generator.cloudfile.model import Role
 from generator.contracts import references
 from generator.contracts.references import ADDRESSES, Reference, Text
+from generator.plan import checks
 from generator.plan.metadata import nested, replaced
-from generator.plan.resolve import Plan
+from generator.plan.model import Plan
 from novadrivers import processes
 
 
@@ -25,51 +26,63 @@ def check(plan: Plan) -> None:
     in their hosts.
     """
     report = Report()
-    hosts: dict[str, str] = {}
-    for role in plan.cloud.roles.values():
-        for key, value in plan.metadata[role.name].items():
-            for reference in references.references(value):
-                _check_reference(reference, key, role, plan, report)
-        _check_processes(role, plan, hosts, report)
+    report.problems += _addresses(plan)
+    report.problems += _processes(plan)
     report.raise_if_any()
 
 
-def _check_reference(
-    reference: Reference, key: str, role: Role, plan: Plan, report: Report
-) -> None:
+def _addresses(plan: Plan) -> Iterator[Problem]:
+    for role in plan.cloud.roles.values():
+        for key, value in plan.metadata[role.name].items():
+            for reference in references.references(value):
+                yield from _address(reference, key, role, plan)
+
+
+def _address(reference: Reference, key: str, role: Role, plan: Plan) -> Iterator[Problem]:
     mark, what = role.marks.get(key, role.mark), f"role '{role.name}': {key}"
     if reference.kind in ADDRESSES and not plan.providers(reference.name):
         message = f"{what} is the address of {reference.name}, which no role has"
-        report.add(mark, message, f"add {reference.name} to the services of a role")
+        hint = f"add {reference.name} to the services of a role"
+        yield checks.NO_SUCH_ADDRESS.at(mark, message, hint)
     network = reference.name.removesuffix(".address")
     if reference.kind == "self" and network != reference.name and network not in role.networks:
         message = f"{what} is its address on {network}, which it is not on"
-        report.add(mark, message, f"add {network} to the networks of the role")
+        hint = f"add {network} to the networks of the role"
+        yield checks.NOT_ON_NETWORK.at(mark, message, hint)
 
 
-def _check_processes(role: Role, plan: Plan, hosts: dict[str, str], report: Report) -> None:
-    """Check those of all instances of ``role``; ``hosts`` are the owners of the names so far."""
-    clashes: set[str] = set()
-    for index in range(role.count):
-        name = role.instance(index)
-        try:
-            found = processes.processes(_metadata(plan, role, name))
-        except processes.MetadataError as error:
-            for one in error.problems:
-                hint = "give them other values in 'config' of the role"
-                mark = _setting_mark(role, one.keys)
-                report.add(mark, f"role '{role.name}': {one.message}", hint)
-            return  # it is the same for the others
-        for process in found:
-            owner = f"{process.namespace} of {name}"
-            other = hosts.setdefault(process.host, owner)
-            if other != owner and process.namespace not in clashes:
-                clashes.add(process.namespace)
-                key = f"{process.namespace}.compute_hostname"
-                message = f"{other} and {owner} have the same host, {process.host}"
-                hint = f"leave {key} to its default"
-                mark = role.marks.get(key, role.mark)
-                report.add(mark, f"role '{role.name}': {message}", hint)
+def _processes(plan: Plan) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for role in plan.cloud.roles.values():
+        clashes: set[str] = set()
+        for index in range(role.count):
+            name = role.instance(index)
+            try:
+                found = processes.processes(_metadata(plan, role, name))
+            except processes.MetadataError as error:
+                yield from _settings(role, error)
+                break  # it is the same for the others
+            for process in found:
+                owner = f"{process.namespace} of {name}"
+                other = owners.setdefault(process.host, owner)
+                if other != owner and process.namespace not in clashes:
+                    clashes.add(process.namespace)
+                    yield _same_host(role, process, (other, owner))
+
+
+def _settings(role: Role, error: processes.MetadataError) -> Iterator[Problem]:
+    for one in error.problems:
+        mark = _setting_mark(role, one.keys)
+        hint = "give them other values in 'config' of the role"
+        yield checks.COMPUTE_SETTINGS.at(mark, f"role '{role.name}': {one.message}", hint)
+
+
+def _same_host(role: Role, process: processes.Process, owners: tuple[str, str]) -> Problem:
+    key = f"{process.namespace}.compute_hostname"
+    both = " and ".join(owners)
+    message = f"role '{role.name}': {both} have the same host, {process.host}"
+    mark = role.marks.get(key, role.mark)
+    return checks.COMPUTE_HOST.at(mark, message, f"leave {key} to its default")
 
 
 def _setting_mark(role: Role, keys: Sequence[str]) -> Mark:
@@ -81,7 +94,7 @@ def _setting_mark(role: Role, keys: Sequence[str]) -> Mark:
 
 
 def _metadata(plan: Plan, role: Role, name: str) -> dict[str, Any]:
-    """Return what the metadata of an instance say of Nova; what is not known yet stays symbolic."""
+    """Return Nova's part of the metadata of an instance; what is not known yet stays symbolic."""
 
     def text(value: Text) -> str:
         own = {

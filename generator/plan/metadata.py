@@ -6,7 +6,7 @@ from typing import Any
 
 from generator.cloudfile.model import Network, Role
 from generator.contracts.references import Text, Value
-from generator.plan.resolve import Plan
+from generator.plan.model import Plan
 
 
 def tree(
@@ -38,8 +38,8 @@ def tree(
 def _vlan(network: Network, under: str, address: Any) -> dict[str, Any]:
     """Return what a machine that sees tagged traffic needs to be on ``network``.
 
-    The interface that has the machine's address on the network ``under`` carries it. What DHCP
-    would tell elsewhere is here.
+    The interface that has the machine's address on the network ``under`` carries it. No DHCP
+    reaches a VLAN on bare metal: addresses, routes and name servers are given here.
     """
     found: dict[str, Any] = {
         "network": network.name,

@@ -1,51 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a cloud and the contracts of its services to the metadata of every role, still symbolic.
+"""Makes the plan of a cloud: the metadata of every role from the contracts of its services.
 
 An instance gets the keys of the contracts in its role's elements and the keys that they read, and
 nothing else: no secret reaches an instance that has no use for it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from generator.cloudfile import services
 from generator.cloudfile.model import Cloud, Role
 from generator.contracts import references
-from generator.contracts.model import Contract, Contracts
+from generator.contracts.model import CATALOGUE, Contract, Contracts, Endpoint
 from generator.contracts.references import Reference, Text, Value
-
-REGION = "RegionOne"
-
-CATALOGUE = "keystone.services"
-"""The list key that every contract's ``endpoint`` contributes an item to."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A cloud with all that follows from it.
-
-    ``metadata`` maps role → key → symbolic value; ``secrets`` are the needed secrets and their
-    kinds, ``inherited`` the names of those that belong to the joined cloud; ``runners`` are the
-    roles that have a service, in the order of the file, ``joined_runners`` those of that cloud.
-    """
-
-    cloud: Cloud
-    metadata: Mapping[str, Mapping[str, Value]]
-    secrets: Mapping[str, str]
-    runners: Mapping[str, tuple[Role, ...]]
-    joined_runners: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
-    inherited: frozenset[str] = frozenset()
-
-    def providers(self, service: str) -> tuple[Role, ...]:
-        """Return the roles whose addresses stand for ``service``: own ones, else joined ones."""
-        return self.runners.get(service) or self.joined_runners.get(service, ())
-
-    def network_of(self, reference: Reference) -> str:
-        """Return the network that a reference to an address means."""
-        cloud = self.cloud
-        if cloud.joined and reference.name not in self.runners:
-            cloud = cloud.joined
-        return cloud.public_network if reference.kind == "public" else cloud.service_network
+from generator.plan.model import Plan
 
 
 def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
@@ -58,15 +25,16 @@ def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
     secrets = {name: contracts.secrets[name] for name in _needed_secrets(metadata)}
     return Plan(
         cloud,
+        contracts,
         metadata,
         secrets,
-        runners=_runners(cloud),
-        joined_runners=_runners(cloud.joined) if cloud.joined else {},
+        roles_by_service=_roles_by_service(cloud),
+        joined_roles_by_service=_roles_by_service(cloud.joined) if cloud.joined else {},
         inherited=frozenset(theirs & secrets.keys()),
     )
 
 
-def _runners(cloud: Cloud) -> dict[str, tuple[Role, ...]]:
+def _roles_by_service(cloud: Cloud) -> dict[str, tuple[Role, ...]]:
     return {
         service: tuple(role for role in cloud.roles.values() if service in role.services)
         for service in sorted(cloud.services)
@@ -111,26 +79,17 @@ def _values(present: Sequence[Contract], contracts: Contracts) -> dict[str, Valu
 def _contributions(contract: Contract, contracts: Contracts) -> dict[str, tuple[Value, ...]]:
     found = dict(contract.contributes)
     if contract.endpoint and CATALOGUE in contracts.keys:
-        found[CATALOGUE] = (_catalogue_item(contract), *found.get(CATALOGUE, ()))
+        found[CATALOGUE] = (_catalogue_item(contract, contract.endpoint), *found.get(CATALOGUE, ()))
     return found
 
 
-def url(contract: Contract, kind: str) -> Text:
-    """Return the URL of the contract's endpoint; ``kind`` is ``public`` or ``address``."""
-    port, path = (contract.endpoint.port, contract.endpoint.path) if contract.endpoint else (80, "")
-    return Text(("http://", Reference(kind, contract.name), f":{port}{path}"))
-
-
-def _catalogue_item(contract: Contract) -> Value:
-    endpoint = contract.endpoint
-    if endpoint is None:
-        return None
+def _catalogue_item(contract: Contract, endpoint: Endpoint) -> Value:
     name = contract.name
-    internal = url(contract, "address")
+    internal = endpoint.url(name, "address")
     item: dict[str, Value] = {
         "name": endpoint.name,
         "type": endpoint.type,
-        "public": url(contract, "public"),
+        "public": endpoint.url(name, "public"),
         "internal": internal,
         "admin": internal,
     }

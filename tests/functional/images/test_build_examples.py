@@ -19,7 +19,7 @@ def build(example: str, scratch: Path) -> dict[str, Any]:
     """Return the manifest's records by role; the images are in a directory below ``scratch``."""
     output = scratch / "examples" / example
     file = datafiles.examples_path() / f"{example}.yaml"
-    command = [sys.executable, "-m", "imagebuild.build", "--cloud", file, "-o", output]
+    command = [sys.executable, "-m", "generator.build_images", "--cloud", file, "-o", output]
     subprocess.run(command, check=True)
     listed = json.loads((output / "manifest.json").read_text())["images"]
     assert all((output / record["file"]).stat().st_size == record["size"] for record in listed)

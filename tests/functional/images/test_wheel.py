@@ -14,9 +14,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[3]
 TREES = ("elements", "templates", "examples")
-PACKAGES = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"][
-    "packages"
-]
+SETUPTOOLS = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]
+PACKAGES = [pattern.removesuffix("*") for pattern in SETUPTOOLS["packages"]["find"]["include"]]
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +51,16 @@ def run(*command: str | Path) -> str:
 
 @pytest.mark.parametrize("tree", TREES)
 def test_trees_are_as_they_are_here_and_found(installed: Path, tree: str) -> None:
-    code = f"from imagebuild import datafiles; print(datafiles.{tree}_path())"
+    code = f"from altostratus import datafiles; print(datafiles.{tree}_path())"
     found = Path(run(installed / "bin/python", "-c", code))
     assert found.is_relative_to(installed)
     assert contents(found) == contents(CHECKOUT / tree)
 
 
 def test_every_module_is_in_it(installed: Path) -> None:
-    code = "from imagebuild import datafiles; print(datafiles.packages_path())"
+    code = "from altostratus import datafiles; print(datafiles.packages_path())"
     found = Path(run(installed / "bin/python", "-c", code))
-    for name in sorted({package.partition(".")[0] for package in PACKAGES}):
+    for name in PACKAGES:
         here = {path.relative_to(CHECKOUT) for path in (CHECKOUT / name).rglob("*.py")}
         assert here == {path.relative_to(found) for path in (found / name).rglob("*.py")}
 

@@ -59,9 +59,18 @@ def test_values(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\nb: 2\na: 3", "f:3:1: duplicate key 'a'\n    hint: it is already given in line 1"),
-        ("a: {b: 1, b: 2}", "f:1:11: duplicate key 'b'\n    hint: it is already given in line 1"),
-        ("a: {<<: {b: 1}, c: 2}", "f:1:5: merge keys (<<) are not supported\n    hint: write the"),
+        (
+            "a: 1\nb: 2\na: 3",
+            "f:3:1: duplicate key 'a' [E1010]\n    hint: it is already given in line 1",
+        ),
+        (
+            "a: {b: 1, b: 2}",
+            "f:1:11: duplicate key 'b' [E1010]\n    hint: it is already given in line 1",
+        ),
+        (
+            "a: {<<: {b: 1}, c: 2}",
+            "f:1:5: merge keys (<<) are not supported [E1009]\n    hint: write the",
+        ),
         ("? [a]\n: b", "f:1:3: a key must be a word"),
         ("a: !!python/object:os.system x", "f:1:4: tag tag:yaml.org,2002:python/object:os.system"),
         ("&a [*a]", "f:1:5: alias *a has no complete anchor before it"),

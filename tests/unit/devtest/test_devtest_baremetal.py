@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many bare-metal nodes a cloud still needs, and when the scheduler knows them."""
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "altostratus"))
+
+import fakecompute
+from fakecompute import FakeCompute
 
 from altostratus.errors import AltostratusError
 from devtest.undercloud import baremetal, instances
@@ -42,49 +50,40 @@ def test_instances_that_are_there_need_no_node(monkeypatch: pytest.MonkeyPatch) 
     assert baremetal.missing(undercloud, "c", {"b": 2}) == 2
 
 
-class Compute:
-    """Nova, which stops a server only while it is waited for."""
-
-    def __init__(self) -> None:
-        self.compute = self
-        self.calls: list[tuple[str, str]] = []
-
-    def stop_server(self, server: str) -> None:
-        self.calls.append(("stop", server))
-
-    def get_server(self, server: str) -> str:
-        return server
-
-    def wait_for_server(self, server: str, status: str, wait: int) -> None:
-        assert status == "SHUTOFF"
-        self.calls.append(("wait", server))
+@pytest.fixture
+def nova() -> Iterator[FakeCompute]:
+    with fakecompute.serving() as fake:
+        yield fake
 
 
-def test_only_running_servers_that_leave_bare_metal_are_stopped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    places = [
-        ("leaves", "undercloud-ironic", "ACTIVE"),
-        ("leaves-too", "undercloud-ironic", "ACTIVE"),
-        ("stays", "undercloud-ironic", "ACTIVE"),
-        ("is-stopped", "undercloud-ironic", "SHUTOFF"),
-        ("container", "undercloud-lxc", "ACTIVE"),
+def metal(role: str, host: str = "undercloud-ironic", status: str = "ACTIVE") -> dict[str, Any]:
+    values = {"OS-EXT-SRV-ATTR:host": host, "status": status}
+    return fakecompute.server(f"{role}-0", "c", metadata={"cloud": "c", "role": role}, **values)
+
+
+def test_only_running_servers_that_leave_bare_metal_are_stopped(nova: FakeCompute) -> None:
+    nova.servers = [
+        metal("leaves"),
+        metal("leaves-too"),
+        metal("stays"),
+        metal("is-stopped", status="SHUTOFF"),
+        metal("container", host="undercloud-lxc"),
     ]
-    found = [
-        SimpleNamespace(id=f"id-{role}", name=f"c-{role}-0", role=role, host=host, status=status)
-        for role, host, status in places
-    ]
-    monkeypatch.setattr(instances, "of_cloud", lambda connection, cloud: found)
-    nova: Any = Compute()
-    stopped = baremetal.stop_leaving(nova, "c", {"stays"})
-    assert stopped == ["c-leaves-0", "c-leaves-too-0"]
-    # All are asked first: they shut down side by side.
-    assert nova.calls == [
-        ("stop", "id-leaves"),
-        ("stop", "id-leaves-too"),
-        ("wait", "id-leaves"),
-        ("wait", "id-leaves-too"),
-    ]
+    undercloud: Any = SimpleNamespace(config=nova.region())
+    stopped = baremetal.stop_leaving(undercloud, "c", {"stays"})
+    assert stopped == ["leaves-0", "leaves-too-0"]
+    # All are asked before one is waited for: they shut down side by side.
+    assert nova.calls == [f"POST servers c-{name} action os-stop" for name in stopped]
+    assert [each["status"] for each in nova.servers].count("SHUTOFF") == 3
+
+
+@pytest.mark.parametrize("status", ["ERROR", "ACTIVE"])
+def test_a_server_that_does_not_stop_is_an_error(nova: FakeCompute, status: str) -> None:
+    nova.servers = [metal("leaves")]
+    nova.stops_to = status
+    undercloud: Any = SimpleNamespace(config=nova.region())
+    with pytest.raises(AltostratusError, match=f"leaves-0 did not stop in 180 s: it is {status}"):
+        baremetal.stop_leaving(undercloud, "c", set())
 
 
 def test_the_scheduler_is_waited_for() -> None:

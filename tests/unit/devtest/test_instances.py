@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """How instances are found, and the way into them."""
 
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "altostratus"))
+
+import fakecompute
 
 from altostratus.errors import AltostratusError
 from devtest import undercloud
@@ -12,28 +19,18 @@ from devtest.undercloud import instances
 from devtest.workspace import Workspace
 
 
-def server(name: str, cloud: str) -> Any:
-    return SimpleNamespace(
-        name=name,
-        id=f"{cloud}-{name}",
-        metadata={"cloud": cloud, "role": name.partition("-")[0]},
-        status="ACTIVE",
-        compute_host="undercloud-lxc",
-        addresses={"ctlplane": [{"version": 4, "addr": "192.168.24.101"}]},
-        fault=None,
-    )
+@pytest.fixture
+def nova() -> Iterator[Any]:
+    """The undercloud, with the servers of two clouds in its Nova."""
+    with fakecompute.serving() as fake:
+        fake.servers = [
+            fakecompute.server(name, cloud)
+            for name, cloud in (("a-0", "x"), ("a-0", "y"), ("b-0", "y"))
+        ]
+        yield SimpleNamespace(config=fake.region())
 
 
-class FakeNova:
-    """The servers of two clouds, as openstacksdk shows them."""
-
-    compute = SimpleNamespace(
-        servers=lambda all_projects: [server("a-0", "x"), server("a-0", "y"), server("b-0", "y")]
-    )
-
-
-def test_instances_are_found_by_name_and_cloud() -> None:
-    nova: Any = FakeNova()
+def test_instances_are_found_by_name_and_cloud(nova: Any) -> None:
     assert instances.find(nova, "b-0").id == "y-b-0"
     assert instances.find(nova, "x/a-0").id == "x-a-0"
     assert [each.name for each in instances.of_cloud(nova, "y")] == ["a-0", "b-0"]
@@ -49,8 +46,9 @@ def test_the_address_is_one_that_the_host_has_a_route_to() -> None:
     assert instances.reachable(["10.0.0.9"], routes) is None
 
 
-def test_ssh_goes_to_the_address_that_is_reached(workspace: Workspace, built: Workspace) -> None:
-    nova: Any = FakeNova()
+def test_ssh_goes_to_the_address_that_is_reached(
+    workspace: Workspace, built: Workspace, nova: Any
+) -> None:
     instance = instances.find(nova, "b-0")
     with pytest.raises(AltostratusError, match="b-0 has no address in"):
         instances.ssh_command(workspace, instance, ["uptime"])

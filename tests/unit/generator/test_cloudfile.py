@@ -94,14 +94,26 @@ def test_examples_are_valid(path: Path) -> None:
 # (what to replace, by what, the one problem expected)
 CASES = [
     # Form
-    ("name: test", "nmae: test", "f:1:1: unknown key 'nmae'\n    hint: did you mean 'name'?"),
+    (
+        "name: test",
+        "nmae: test",
+        "f:1:1: unknown key 'nmae' [E1102]\n    hint: did you mean 'name'?",
+    ),
     ("name: test", "name: Test", "f:1:7: name: 'Test' is not a name of at most 40"),
     ("name: test", "name: test\nrelease: pike", "f:2:10: release: 'pike' is unknown"),
     ("count: 2", "count: two", "f:11:12: count: 'two' is not a whole number"),
     ("count: 2", "count: 0", "f:11:12: count: 0 is less than 1"),
     ("count: 2", "count: true", "f:11:12: count: true is not a whole number"),
-    ("count: 2", "cuont: 2", "f:11:5: unknown key 'cuont'\n    hint: did you mean 'count'?"),
-    ("[lxc]", "[lcx]", "f:2:15: hypervisors: 'lcx' is unknown\n    hint: did you mean 'lxc'?"),
+    (
+        "count: 2",
+        "cuont: 2",
+        "f:11:5: unknown key 'cuont' [E1102]\n    hint: did you mean 'count'?",
+    ),
+    (
+        "[lxc]",
+        "[lcx]",
+        "f:2:15: hypervisors: 'lcx' is unknown [E1104]\n    hint: did you mean 'lxc'?",
+    ),
     ("[lxc]", "[lxc, lxc]", "f:2:20: hypervisors: lxc is listed twice"),
     ("  api:", "  api-:", "f:9:3: roles: 'api-' is not a name of at most"),
     ("count: 2", "count: 65537", "f:11:12: count: 65537 is more than 65536"),
@@ -112,11 +124,15 @@ CASES = [
     (
         "count: 2",
         "services: [mariadb]",
-        "f:11:5: duplicate key 'services'\n    hint: it is already",
+        "f:11:5: duplicate key 'services' [E1010]\n    hint: it is already",
     ),
     ("    count: 2", "\tcount: 2", "f:11:1: not YAML: found character that cannot start any token"),
     # Networks
-    ("172.16.2.0/24", "172.16.2.1/24", "f:5:31: cidr: 172.16.2.1/24 is an address\n    hint: the"),
+    (
+        "172.16.2.0/24",
+        "172.16.2.1/24",
+        "f:5:31: cidr: 172.16.2.1/24 is an address [E1110]\n    hint: the",
+    ),
     ("172.16.2.0/24", "127.1.0.0/16", "f:5:31: cidr: 127.1.0.0/16 has addresses of 127.0.0.0/8"),
     ("172.16.2.0/24", "224.0.0.0/24", "f:5:31: cidr: 224.0.0.0/24 has addresses of 224.0.0.0/4"),
     ("172.16.2.0/24", "169.254.0.0/16", "f:5:31: cidr: 169.254.0.0/16 has addresses of 169.254"),
@@ -170,7 +186,7 @@ CASES = [
     (
         "keystone,",
         "keystnoe,",
-        "f:10:16: services: unknown service 'keystnoe'\n    hint: did you mean",
+        "f:10:16: services: unknown service 'keystnoe' [E2401]\n    hint: did you mean",
     ),
     (
         "keystone,",
@@ -192,7 +208,11 @@ CASES = [
         "[control, mariadb]",
         "f:8:16: mariadb: 3 instances where at most 1 can b",
     ),
-    ("count: 2", "hypervisor: kvm", "f:11:17: hypervisor: kvm is not listed\n    hint: add it to"),
+    (
+        "count: 2",
+        "hypervisor: kvm",
+        "f:11:17: hypervisor: kvm is not listed [E2202]\n    hint: add it to",
+    ),
     (
         "  api:",
         "  data-base: {services: [memcached]}\n  data-Base:",
@@ -303,24 +323,24 @@ roles:
 def test_all_problems_at_once_in_the_order_of_the_file(services: Contracts) -> None:
     found = [one.partition("\n")[0] for one in problems(MANY, services)]
     expected = [
-        "f:1:1: unknown key 'nmae'",
-        "f:2:20: hypervisors: 'lxd' is unknown",
-        "f:4:37: unknown key 'gatway'",
-        "f:5:52: dns: 'x' is not an IPv4 address",
-        "f:5:65: gateway: 172.16.3.1 is not an address of hosts in 172.16.2.0/24",
-        "f:6:19: vlan: 201 is already that of network 'internal'",
-        "f:6:30: cidr: '172.16.3.0/33' is not an IPv4 network",
-        "f:7:18: vlan: 5000 is more than 4094",
-        "f:7:30: cidr: 172.16.2.128/25 overlaps 172.16.2.0/24 of network 'internal'",
-        "f:10:16: keystone needs mariadb, which no role has",
-        "f:11:26: networks of api: unknown network 'internl'",
-        "f:12:5: unknown key 'cuont'",
+        "f:1:1: unknown key 'nmae' [E1102]",
+        "f:2:20: hypervisors: 'lxd' is unknown [E1104]",
+        "f:4:37: unknown key 'gatway' [E1102]",
+        "f:5:52: dns: 'x' is not an IPv4 address [E1105]",
+        "f:5:65: gateway: 172.16.3.1 is not an address of hosts in 172.16.2.0/24 [E2104]",
+        "f:6:19: vlan: 201 is already that of network 'internal' [E2110]",
+        "f:6:30: cidr: '172.16.3.0/33' is not an IPv4 network [E1105]",
+        "f:7:18: vlan: 5000 is more than 4094 [E1106]",
+        "f:7:30: cidr: 172.16.2.128/25 overlaps 172.16.2.0/24 of network 'internal' [E2108]",
+        "f:10:16: keystone needs mariadb, which no role has [E2406]",
+        "f:11:26: networks of api: unknown network 'internl' [E2111]",
+        "f:12:5: unknown key 'cuont' [E1102]",
         "f:13:27: addresses: 192.168.25.5 is not an address of hosts in 192.168.24.0/24 of "
-        "ctlplane",
-        "f:15:16: services: unknown service 'glnce'",
-        "f:16:17: hypervisor: kvm is not listed",
-        "f:17:5: unknown key 'flavour'",
-        "f:18:28: glance.url: 5 is not a string",
+        "ctlplane [E2304]",
+        "f:15:16: services: unknown service 'glnce' [E2401]",
+        "f:16:17: hypervisor: kvm is not listed [E2202]",
+        "f:17:5: unknown key 'flavour' [E1102]",
+        "f:18:28: glance.url: 5 is not a string [E1101]",
     ]
     assert found == expected
 
@@ -416,7 +436,7 @@ def test_bare_metal_needs_the_cable_of_its_vlans(services: Contracts) -> None:
     assert read(ironic, services).carrier(database, "internal") == "ctlplane"
     elsewhere = ironic.replace("vlan: 201", "vlan: 201, physical_network: storage")
     assert problems(elsewhere, services) == [
-        "f:8:5: networks: bare metal reaches the VLAN internal only through a cable\n"
+        "f:8:5: networks: bare metal reaches the VLAN internal only through a cable [E2205]\n"
         "    hint: add the flat network of the physical network storage to 'database'"
     ]
     read(elsewhere.replace("[ironic]", "[kvm]"), services)

@@ -103,7 +103,7 @@ def test_mutated_clouds(mutations: Any) -> None:
     text = yaml.safe_dump(mutated(mutations), sort_keys=False)
     try:
         cloud = cloudfile.parse(text.encode(), "f", SERVICES)
-        files = render.files(resolve(cloud, SERVICES), SERVICES, templates_path(), {})
+        files = render.files(resolve(cloud, SERVICES), templates_path(), {})
     except InvalidInputError as error:
         lines = text.count("\n") + 1
         for problem in error.problems:

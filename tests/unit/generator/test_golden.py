@@ -15,7 +15,7 @@ from altostratus.datafiles import elements_path, examples_path, templates_path
 from generator import cloudfile, contracts
 from generator.cloudfile.model import camel_case
 from generator.contracts.model import Contracts
-from generator.output import render
+from generator.output import names, render
 from generator.plan.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -27,12 +27,12 @@ def generated(cloud_file: Path, known: Contracts) -> dict[str, str]:
     """Return the files for a cloud, with each secret's own name as its value."""
     secrets = {camel_case(name): f"the secret {name}" for name in known.secrets}
     plan = resolve(cloudfile.load(cloud_file, known), known)
-    files = render.files(plan, known, templates_path(), secrets)
+    files = render.files(plan, templates_path(), secrets)
     # The templates are in the repository already, and the secrets are of this test.
     return {
         name: file.text
         for name, file in files.items()
-        if not name.startswith("templates/") and name != render.SECRETS
+        if not name.startswith("templates/") and name != names.SECRETS
     }
 
 

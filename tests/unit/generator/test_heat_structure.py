@@ -12,9 +12,10 @@ import yaml
 
 from altostratus.datafiles import elements_path, examples_path, templates_path
 from altostratus.hypervisors import HYPERVISORS
-from generator import cloudfile, contracts, heat
+from generator import cloudfile, contracts
 from generator.contracts.model import Contracts
-from generator.output import render
+from generator.heat import limits
+from generator.output import names, render
 from generator.plan.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -27,7 +28,7 @@ class Stack:
 
     def __init__(self, cloud_file: Path, known: Contracts) -> None:
         self.cloud = cloudfile.load(cloud_file, known)
-        self.files = render.files(resolve(self.cloud, known), known, templates_path(), {})
+        self.files = render.files(resolve(self.cloud, known), templates_path(), {})
         self.root = self.load(f"{self.cloud.name}.yaml")
         self.environment = self.load("environment.yaml")
         self.images = self.load("images.yaml")["images"]
@@ -125,8 +126,8 @@ MIXED = examples_path() / "overcloud-mixed.yaml"
 def generated(known: Contracts, type_: str | None) -> dict[str, str]:
     """Return the files of the mixed example, with all roles of one type."""
     cloud = cloudfile.load(MIXED, known, type_)
-    files = render.files(resolve(cloud, known), known, templates_path(), {})
-    return {name: file.text for name, file in files.items() if name != render.SECRETS}
+    files = render.files(resolve(cloud, known), templates_path(), {})
+    return {name: file.text for name, file in files.items() if name != names.SECRETS}
 
 
 @pytest.mark.parametrize("type_", [None, *HYPERVISORS])
@@ -222,7 +223,7 @@ def test_resources_are_counted(stack: Stack) -> None:
                 count = stack.environment["parameters"][count["get_param"]]
             nested = 1 if definition["type"] == "OS::Neutron::Port" else 3
             total += count * nested
-    assert heat.resources_count(stack.cloud) == total
+    assert limits.resources_count(stack.cloud) == total
 
 
 def test_secrets_are_in_secret_files_alone(services: Contracts) -> None:

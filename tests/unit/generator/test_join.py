@@ -103,7 +103,11 @@ def test_settings_of_the_joined_cloud_count_for_its_own_keys_only(examples: Path
         ("name: hypervisor-node", "name: undercloud", "joins is called undercloud"),
         ("192.168.24.3]", "192.168.24.1]", "192.168.24.1 is also that of 'undercloud' of"),
         ("192.168.24.0/24", "192.168.24.0/25", "network 'ctlplane' is another one in undercloud"),
-        ("nova-lxc]", "nova-lxc, glance]", "glance adds to keystone.services, mariadb.databases"),
+        (
+            "nova-lxc]",
+            "nova-lxc, glance]",
+            "glance contributes to keystone.services, mariadb.databases",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(

@@ -11,7 +11,8 @@ from altostratus.yamlfile.problems import InvalidInputError
 from generator import cloudfile, contracts, generate
 from generator.contracts.references import Reference, Text
 from generator.plan import check_plan
-from generator.plan.resolve import Plan, resolve
+from generator.plan.model import Plan
+from generator.plan.resolve import resolve
 
 CLOUD = """
 name: nodes

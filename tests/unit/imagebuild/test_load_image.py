@@ -167,6 +167,8 @@ def test_failed_upload_leaves_no_empty_image(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "error: " in captured.err
+    assert f"as the test wishes (HTTP {status})" in captured.err
+    assert "internal error" not in captured.err
     assert "Traceback" not in captured.err
 
 
@@ -415,4 +417,4 @@ def test_unreachable_service(
 ) -> None:
     monkeypatch.setenv("OS_ENDPOINT", "http://127.0.0.1:9")
     assert lxc(image) == 1
-    assert "error: the image service is unreachable" in capsys.readouterr().err
+    assert "error: Glance is unreachable" in capsys.readouterr().err

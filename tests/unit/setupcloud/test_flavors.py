@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What setup-flavors decides to do, against flavors in memory."""
+"""What setup-flavors does, with the real client, against a Nova of one process."""
 
 import json
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "altostratus"))
+
+import fakecompute
+from fakecompute import FakeCompute
+from loopback import Answer
 
 from setupcloud import flavors
 
@@ -22,48 +27,20 @@ METAL = {
 }
 
 
-class Compute:
-    """The part of the SDK's compute proxy that is used; its flavors have items, as the SDK's."""
-
-    def __init__(self) -> None:
-        self.known: list[Any] = []
-        self.calls: list[str] = []
-
-    def flavors(self, get_extra_specs: bool) -> Iterator[Any]:
-        assert get_extra_specs
-        return iter(list(self.known))
-
-    def create_flavor(self, **size: Any) -> Any:
-        self.calls.append(f"create {size['name']}")
-        self.known.append(Flavor(size))
-        return self.known[-1]
-
-    def create_flavor_extra_specs(self, flavor: Any, extra_specs: dict[str, str]) -> None:
-        self.calls.append(f"specs {flavor.name}")
-        flavor["extra_specs"] = dict(extra_specs)
-
-    def delete_flavor(self, flavor: Any) -> None:
-        self.calls.append(f"delete {flavor.name}")
-        self.known.remove(flavor)
-
-
-class Flavor(dict[str, Any]):
-    @property
-    def name(self) -> Any:
-        return self["name"]
-
-
 @pytest.fixture
-def compute(monkeypatch: pytest.MonkeyPatch) -> Compute:
-    found = Compute()
+def compute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeCompute]:
+    with fakecompute.serving() as fake:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("OS_AUTH_TYPE", "none")
+        monkeypatch.setenv("OS_ENDPOINT", fake.url)
+        monkeypatch.delenv("OS_CLOUD", raising=False)
+        yield fake
 
-    @contextmanager
-    def connected(command: str, service: str) -> Iterator[SimpleNamespace]:
-        assert (command, service) == ("setup-flavors", "Nova")
-        yield SimpleNamespace(compute=found)
 
-    monkeypatch.setattr(flavors, "connected", connected)
-    return found
+def known(compute: FakeCompute) -> list[dict[str, Any]]:
+    """Return the flavors as flavors.json has them; without extra specs that key is missing."""
+    return [{key: one[key] for key in METAL if one[key] != {}} for one in compute.flavors]
 
 
 def run(folder: Path, *wanted: dict[str, Any], dry: bool = False) -> int:
@@ -73,13 +50,14 @@ def run(folder: Path, *wanted: dict[str, Any], dry: bool = False) -> int:
 
 
 def test_flavors_are_made_once(
-    compute: Compute, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    compute: FakeCompute, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, SMALL, METAL, dry=True) == 0
     assert compute.calls == []
     assert run(tmp_path, SMALL, METAL) == 0
-    made = ["create overcloud-memcached", "create overcloud-compute", "specs overcloud-compute"]
+    made = ["POST flavors", "POST flavors", "POST flavors f2 os-extra_specs"]
     assert compute.calls == made
+    assert known(compute) == [SMALL, METAL]
     assert run(tmp_path, SMALL, METAL) == 0
     assert compute.calls == made
     assert capsys.readouterr().out.splitlines() == [
@@ -92,25 +70,25 @@ def test_flavors_are_made_once(
     "change", [{"ram": 2048}, {"vcpus": 2}, {"disk": 8}, {"extra_specs": {"hw:x": "y"}}]
 )
 def test_a_flavor_that_differs_is_replaced(
-    change: dict[str, Any], compute: Compute, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: dict[str, Any], compute: FakeCompute, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path, METAL)
     assert run(tmp_path, METAL | change) == 0
-    assert [dict(one) for one in compute.known] == [METAL | change]
+    assert known(compute) == [METAL | change]
     assert capsys.readouterr().out.splitlines()[-1] == "replaced overcloud-compute"
 
 
-def test_a_flavor_loses_its_properties(compute: Compute, tmp_path: Path) -> None:
+def test_a_flavor_loses_its_properties(compute: FakeCompute, tmp_path: Path) -> None:
     run(tmp_path, METAL)
     plain = {key: value for key, value in METAL.items() if key != "extra_specs"}
     assert run(tmp_path, plain) == 0
-    assert [dict(one) for one in compute.known] == [plain]
+    assert known(compute) == [plain]
 
 
-def test_other_flavors_stay(compute: Compute, tmp_path: Path) -> None:
+def test_other_flavors_stay(compute: FakeCompute, tmp_path: Path) -> None:
     run(tmp_path, SMALL)
     run(tmp_path, METAL)
-    assert [one.name for one in compute.known] == [SMALL["name"], METAL["name"]]
+    assert [one["name"] for one in compute.flavors] == [SMALL["name"], METAL["name"]]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +104,7 @@ def test_other_flavors_stay(compute: Compute, tmp_path: Path) -> None:
 def test_bad_files_are_refused(
     flavor: dict[str, Any],
     message: str,
-    compute: Compute,
+    compute: FakeCompute,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -138,3 +116,12 @@ def test_bad_files_are_refused(
 def test_no_such_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert flavors.main(["-f", str(tmp_path / "nowhere.json")]) == 2
     assert "generate-stacks writes flavors.json" in capsys.readouterr().err
+
+
+def test_what_nova_refuses(
+    compute: FakeCompute, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compute.refusal = Answer(403, {"forbidden": {"code": 403, "message": "Policy says no."}})
+    assert run(tmp_path, SMALL) == 1
+    said = capsys.readouterr().err
+    assert "error: Nova answers: Policy says no. (HTTP 403)\nhint: " in said

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What register-nodes decides to do, against an Ironic in memory."""
+"""What register-nodes decides to do, against an Ironic in memory and a Glance of one process."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "altostratus"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "imagebuild"))
+
+import fakeglance
+import loopback
 
 from altostratus.errors import AltostratusError
 from setupcloud import baremetal, nodes
@@ -324,15 +331,17 @@ def test_failures_are_told_together_and_stop_no_other(ironic: Ironic) -> None:
 
 
 @pytest.fixture
-def command(ironic: Ironic, monkeypatch: pytest.MonkeyPatch) -> Ironic:
-    images = {name: SimpleNamespace(id=f"{name}-id") for name in (nodes.KERNEL, nodes.RAMDISK)}
+def command(ironic: Ironic, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ironic]:
+    with fakeglance.serving() as glance:
+        for name in (nodes.KERNEL, nodes.RAMDISK):
+            glance.add(name=name)
 
-    @contextmanager
-    def connected(name: str, service: str) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(baremetal=ironic, image=SimpleNamespace(find_image=images.get))
+        @contextmanager
+        def connected(name: str, service: str) -> Iterator[SimpleNamespace]:
+            yield SimpleNamespace(baremetal=ironic, config=loopback.region(glance.url))
 
-    monkeypatch.setattr(nodes, "connected", connected)
-    return ironic
+        monkeypatch.setattr(nodes, "connected", connected)
+        yield ironic
 
 
 def run(tmp_path: Path, content: Any, *options: str) -> int:
@@ -354,6 +363,14 @@ def test_command(command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
     assert "very secret" not in said.out + said.err
     assert [node.provision_state for node in command.all_nodes.values()] == ["available"] * 2
+    boot = [node.driver_info.get("deploy_kernel") for node in command.all_nodes.values()]
+    assert boot == ["0000-0", None]
+
+
+def test_the_deploy_ramdisk_by_id(command: Ironic, tmp_path: Path) -> None:
+    assert run(tmp_path, {"nodes": [REDFISH]}, "-k", "0000-0", "-d", "0000-1") == 0
+    (node,) = command.all_nodes.values()
+    assert node.driver_info["deploy_ramdisk"] == "0000-1"
 
 
 def test_without_a_deploy_ramdisk(

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Nova of one process for tests: the calls of altostratus.clients.nova, over HTTP, in memory."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import loopback
+from loopback import Answer, Request
+
+PREFIX = "/v2.1"
+
+
+class FakeCompute:
+    """What the server holds, and which changes it was asked for."""
+
+    def __init__(self) -> None:
+        self.servers: list[dict[str, Any]] = []
+        self.flavors: list[dict[str, Any]] = []
+        self.services: list[dict[str, Any]] = []
+        self.hypervisors: list[dict[str, Any]] = []
+        self.keys: dict[str, str] = {}
+        self.quotas: dict[str, Any] = {}
+        self.calls: list[str] = []
+        self.versions: dict[str, str | None] = {}
+        """The microversion of the last request for each kind of thing."""
+        self.page = 2
+        """How many things are in one answer."""
+        self.refusal: Answer | None = None
+        """What to answer instead."""
+        self.stops_to = "SHUTOFF"
+        """The status of a server after it was stopped."""
+        self.url = ""
+
+    def region(self) -> Any:
+        return loopback.region(self.url)
+
+    def answer(self, request: Request) -> Answer:
+        kind, *rest = request.path.removeprefix(f"{PREFIX}/").split("/")
+        self.versions[kind] = request.headers.get("X-OpenStack-Nova-API-Version")
+        if self.refusal:
+            return self.refusal
+        if request.method != "GET":
+            self.calls.append(self._call(request, kind, rest))
+        handle = getattr(self, f"_{kind.removeprefix('os-').replace('-', '_')}")
+        found: Answer = handle(request, rest)
+        return found
+
+    def _call(self, request: Request, kind: str, rest: list[str]) -> str:
+        words = [request.method, kind, *rest]
+        if request.method == "POST" and rest[1:] == ["action"]:
+            words.append(next(iter(request.body)))
+        return " ".join(words)
+
+    def _paged(self, request: Request, key: str, things: list[dict[str, Any]]) -> Answer:
+        ids = [each["id"] for each in things]
+        start = ids.index(request.query["marker"]) + 1 if "marker" in request.query else 0
+        return Answer(body={key: things[start : start + self.page]})
+
+    def _servers(self, request: Request, rest: list[str]) -> Answer:
+        if rest == ["detail"]:
+            # Without it Nova shows those of the caller's project.
+            assert request.query["all_tenants"] == "1"
+            return self._paged(request, "servers", self.servers)
+        found = next((each for each in self.servers if each["id"] == rest[0]), None)
+        if found is None:
+            return not_found(f"Instance {rest[0]} could not be found.")
+        if request.method == "GET":
+            return Answer(body={"server": found})
+        if request.method == "DELETE":
+            self.servers.remove(found)
+            return Answer(204)
+        if "os-getConsoleOutput" in request.body:
+            length = request.body["os-getConsoleOutput"]["length"]
+            return Answer(body={"output": f"the last {length} lines\n"})
+        found["status"] = self.stops_to
+        return Answer(202)
+
+    def _flavors(self, request: Request, rest: list[str]) -> Answer:
+        if rest == ["detail"]:
+            return self._paged(request, "flavors", self.flavors)
+        if not rest:
+            made = {"id": f"f{len(self.calls)}", "extra_specs": {}, **request.body["flavor"]}
+            made["id"] = f"f{len(self.calls)}"
+            self.flavors.append(made)
+            return Answer(body={"flavor": made})
+        found = next((each for each in self.flavors if each["id"] == rest[0]), None)
+        if found is None:
+            return not_found(f"Flavor {rest[0]} could not be found.")
+        if request.method == "DELETE":
+            self.flavors.remove(found)
+            return Answer(202)
+        found["extra_specs"] = request.body["extra_specs"]
+        return Answer(body=request.body)
+
+    def _services(self, request: Request, rest: list[str]) -> Answer:
+        if not rest:
+            binary = request.query["binary"]
+            return Answer(body={"services": [e for e in self.services if e["binary"] == binary]})
+        found = next((each for each in self.services if each["id"] == rest[0]), None)
+        if found is None:
+            return not_found(f"Service {rest[0]} could not be found.")
+        if request.method == "DELETE":
+            self.services.remove(found)
+            return Answer(204)
+        found |= request.body
+        return Answer(body={"service": found})
+
+    def _hypervisors(self, request: Request, rest: list[str]) -> Answer:
+        return Answer(body={"hypervisors": self.hypervisors})
+
+    def _keypairs(self, request: Request, rest: list[str]) -> Answer:
+        if request.method == "POST":
+            made = request.body["keypair"]
+            self.keys[made["name"]] = made["public_key"]
+            return Answer(body={"keypair": made})
+        if rest[0] not in self.keys:
+            return not_found(f"Keypair {rest[0]} not found for user")
+        if request.method == "DELETE":
+            del self.keys[rest[0]]
+            return Answer(202)
+        return Answer(body={"keypair": {"name": rest[0], "public_key": self.keys[rest[0]]}})
+
+    def _quota_sets(self, request: Request, rest: list[str]) -> Answer:
+        self.quotas = {"project": rest[0], **request.body["quota_set"]}
+        return Answer(body=request.body)
+
+
+def not_found(message: str) -> Answer:
+    return Answer(404, {"itemNotFound": {"code": 404, "message": message}})
+
+
+def server(name: str, cloud: str = "", **values: Any) -> dict[str, Any]:
+    """Return a server as Nova describes it to an administrator."""
+    return {
+        "id": f"{cloud}-{name}",
+        "name": name,
+        "status": "ACTIVE",
+        "metadata": {"cloud": cloud, "role": name.partition("-")[0]},
+        "OS-EXT-SRV-ATTR:host": "undercloud-lxc",
+        "addresses": {
+            "ctlplane": [
+                {"version": 6, "addr": "fe80::1"},
+                {"version": 4, "addr": "192.168.24.101"},
+            ]
+        },
+        **values,
+    }
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[FakeCompute]:
+    fake = FakeCompute()
+    with loopback.serving(fake.answer) as url:
+        fake.url = f"{url}{PREFIX}"
+        yield fake
