@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh STAGE: one stage of the tests, with the tools that are on PATH.
+# check.sh STAGE [PYTEST-ARGUMENT...]: one stage of the tests, with the tools that are on PATH.
 #
 #   lint        ruff, shellcheck and dib-lint
 #   types       mypy in strict mode
 #   unit        the fast tests: no root, no network, no services
-#   functional  the tests on real services: a built undercloud, Nova, Glance, Neutron and Heat (root)
+#   functional  all tests on real services: a built undercloud, Nova, Glance, Neutron and Heat (root)
 #
-# run-tests.sh and tox both call this, so that they cannot drift apart.
+# tools/testrun.py (run-tests.sh) and tox both call this, so that they cannot drift apart.
 set -eu -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 stage=${1:?one of lint, types, unit, functional}
@@ -23,27 +23,6 @@ shell_files() {
     done
 }
 
-# A session of its own with a third of another's share of the processors (sched(7), autogroups): the longer tests go first.
-behind='[ ! -w /proc/self/autogroup ] || echo 5 > /proc/self/autogroup; exec "$@"'
-
-# The functional tests in half the time: what is tested without a cloud computes while the undercloud waits.
-functional() {
-    failed=0
-    # It compares the whole machine, test by test: alone.
-    pytest tests/functional/test_devtest_container.py || failed=1
-    log=$(mktemp)
-    echo "The tests of images run beside the others; what they say follows at the end (meanwhile: $log)"
-    # A shell's background jobs would ignore Ctrl-C, upon which fixtures undo what they did.
-    env --default-signal=INT setsid bash -c "$behind" - pytest tests/functional/images --durations=10 > "$log" 2>&1 &
-    images=$!
-    trap 'kill -INT "$images" 2> /dev/null || :; wait "$images" || :; rm -f "$log"' EXIT
-    pytest tests/functional --ignore=tests/functional/images \
-        --ignore=tests/functional/test_devtest_container.py --durations=30 || failed=1
-    wait "$images" || failed=1
-    cat "$log"
-    return "$failed"
-}
-
 case $stage in
     lint)
         ruff format --check .
@@ -55,14 +34,10 @@ case $stage in
         mypy
         ;;
     unit)
-        pytest tests/unit --numprocesses=auto "$@"
+        exec python -m tools.testrun -- tests/unit "$@"
         ;;
     functional)
-        if [ $# -gt 0 ]; then
-            pytest tests/functional "$@"
-        else
-            functional
-        fi
+        exec python -m tools.testrun -- tests/functional "$@"
         ;;
     *)
         echo "error: no stage $stage" >&2

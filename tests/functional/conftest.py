@@ -21,23 +21,49 @@ from imagebuild import mirrors
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import evidence
 import snapshot
 
+HERE = Path(__file__).parent
 LAST_LINES = 20
+TIERS = ("gate", "full")
 OVERCLOUD = "overcloud"
 """The default example's name."""
 
 
+KEEP = """\
+The clouds stay, for a look. With
+    export ALTOSTRATUS_STATE={state} OS_CLIENT_CONFIG_FILE={clouds_yaml}
+"devtest status", "devtest ssh NAME", "devtest logs NAME" and "openstack --os-cloud undercloud"
+look into them. In the end: devtest destroy"""
+_scratch: list[Path] = []
+"""The session's directory, once there is one."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --keep."""
+    parser.addoption("--keep", action="store_true", help="leave the clouds running for a look")
+
+
 def pytest_exception_interact(
-    node: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport
+    node: pytest.Item | pytest.Collector,
+    call: pytest.CallInfo[Any],
+    report: pytest.TestReport | pytest.CollectReport,
 ) -> None:
-    """Tell at once what failed, in a few lines: all of it comes at the end, maybe in an hour."""
+    """Report at once what failed, in a few lines, and save what explains it.
+
+    All of it comes at the end, maybe in half an hour.
+    """
     terminal = node.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None and call.excinfo is not None:
-        terminal.ensure_newline()
-        terminal.write_line(f"{report.when} of {report.nodeid}: {call.excinfo.exconly()}")
-        for line in report.capstderr.splitlines()[-LAST_LINES:]:
-            terminal.write_line(f"    {line}")
+    if call.excinfo is None or not isinstance(report, pytest.TestReport) or terminal is None:
+        return
+    terminal.ensure_newline()
+    terminal.write_line(f"{report.when} of {report.nodeid}: {call.excinfo.exconly()}")
+    for line in report.capstderr.splitlines()[-LAST_LINES:]:
+        terminal.write_line(f"    {line}")
+    saved = evidence.save(report, _scratch[0] if _scratch else None)
+    if saved:
+        terminal.write_line(f"    what explains it is in {saved}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +75,7 @@ def _needs_root() -> None:
 def scratch() -> Iterator[Path]:
     """A directory on a real file system (an upper layer cannot be everywhere)."""
     directory = Path(tempfile.mkdtemp(prefix="altostratus-test-", dir="/var/tmp"))
+    _scratch.append(directory)
     yield directory
     shutil.rmtree(directory)
 
@@ -90,9 +117,35 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run test_leftovers.py last: it destroys the clouds that the others use."""
-    items.sort(key=lambda item: item.path.name == "test_leftovers.py")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check the markers, and run last what destroys the clouds that others use.
+
+    The order saves time only: each test's fixtures see to it that it has what it needs.
+    """
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    if wrong := [item.nodeid for item in ours if not _has_tier(item)]:
+        raise pytest.UsageError(
+            "neither gate nor full, or full with gate inside (docs/development.md, The gate): "
+            + ", ".join(wrong)
+        )
+    if config.getoption("--keep"):
+        destroying = [item for item in items if _destroys(item)]
+        config.hook.pytest_deselected(items=destroying)
+        items[:] = [item for item in items if not _destroys(item)]
+    items.sort(key=_destroys)
+
+
+def _has_tier(item: pytest.Item) -> bool:
+    """Tell whether an item is gate or full; a full test may be in a module of gate's."""
+    # The nearest first: a test's own, then its module's.
+    tiers = [mark.name for mark in item.iter_markers() if mark.name in TIERS]
+    return bool(tiers) and "gate" not in tiers[:-1]
+
+
+def _destroys(item: pytest.Item) -> int:
+    """Return 0 for a test that leaves the clouds alone, 1 for one that ends them, 2 afterwards."""
+    names = getattr(item, "fixturenames", ())
+    return 2 if "no_cloud" in names else int("doomed" in names)
 
 
 def devtest(*arguments: str, timeout: float = 2400) -> subprocess.CompletedProcess[str]:
@@ -114,49 +167,104 @@ def identities(workspace: Workspace) -> dict[str, str]:
     return {each.name: each.id for each in instances.of_cloud(connection, OVERCLOUD)}
 
 
+class Clouds:
+    """The undercloud and the default example in it: made when a test wants them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Begin with nothing that is known to be there."""
+        self.workspace = workspace
+        self._there: set[str] = set()
+
+    def need_undercloud(self) -> Workspace:
+        """Have the undercloud, with the default example's networks, flavors and images.
+
+        Each step does nothing where nothing changed.
+        """
+        if "undercloud" not in self._there:
+            for step in (("build",), ("undercloud", "start"), ("load",)):
+                assert devtest(*step).returncode == 0
+            self._there.add("undercloud")
+        return self.workspace
+
+    def need_overcloud(self) -> Workspace:
+        """Have the default example, deployed and verified by ``devtest run``."""
+        if OVERCLOUD not in self._there:
+            done = devtest("run")
+            assert done.returncode == 0
+            assert f"export OS_CLIENT_CONFIG_FILE={self.workspace.clouds_yaml}" in done.stdout
+            self._there |= {OVERCLOUD, "undercloud"}
+        return self.workspace
+
+    def destroy(self) -> None:
+        """Have nothing."""
+        self._there.clear()
+        assert devtest("destroy").returncode == 0
+
+
+@pytest.fixture(scope="session")
+def keep(request: pytest.FixtureRequest) -> bool:
+    """Whether clouds stay when the tests are over."""
+    return bool(request.config.getoption("--keep"))
+
+
 @pytest.fixture(scope="session")
 def before() -> snapshot.Snapshot:
     """The machine before any undercloud was started."""
-    return snapshot.take()
+    return snapshot.take(snapshot.not_of_tests)
 
 
 @pytest.fixture(scope="session")
-def state(before: snapshot.Snapshot) -> Iterator[Workspace]:
-    """The state directory of the tests' own clouds, destroyed at the end.
+def made(before: snapshot.Snapshot, keep: bool, request: pytest.FixtureRequest) -> Iterator[Clouds]:
+    """The clouds of these tests, destroyed at the end.
 
-    With ALTOSTRATUS_STATE set, that one instead, which stays (but for test_leftovers.py).
+    With ALTOSTRATUS_STATE set, in that directory, and they stay (but for tests of ``destroy``).
     OS_CLIENT_CONFIG_FILE leads to the clouds' credentials, once there are any.
     """
     given = os.environ.get("ALTOSTRATUS_STATE")
-    if not given:
-        directory = tempfile.mkdtemp(prefix="altostratus-state-", dir="/var/tmp")
-        os.environ["ALTOSTRATUS_STATE"] = directory
+    directory = given or tempfile.mkdtemp(prefix="altostratus-state-", dir="/var/tmp")
+    os.environ["ALTOSTRATUS_STATE"] = directory
     found = workspace.find()
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(found.clouds_yaml)
-    yield found
-    if not given:
+    yield Clouds(found)
+    if keep:
+        terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_line(KEEP.format(state=found.state, clouds_yaml=found.clouds_yaml))
+    elif not given:
         devtest("destroy")
         shutil.rmtree(directory, ignore_errors=True)
         del os.environ["ALTOSTRATUS_STATE"]
 
 
 @pytest.fixture(scope="session")
-def undercloud(state: Workspace) -> Workspace:
-    """A running undercloud with the default example's networks, flavors and images.
-
-    Each step does nothing where nothing changed: after a test that failed half-way, too, this is
-    what there is.
-    """
-    assert devtest("build").returncode == 0
-    assert devtest("undercloud", "start").returncode == 0
-    assert devtest("load").returncode == 0
-    return state
+def state(made: Clouds) -> Workspace:
+    """The state directory of these tests' clouds, of which perhaps none is there."""
+    return made.workspace
 
 
-@pytest.fixture(scope="session")
-def overcloud(state: Workspace) -> Workspace:
-    """The default example, deployed and verified by ``devtest run``."""
-    done = devtest("run")
-    assert done.returncode == 0
-    assert f"export OS_CLIENT_CONFIG_FILE={state.clouds_yaml}" in done.stdout
-    return state
+@pytest.fixture(scope="module")
+def undercloud(made: Clouds) -> Workspace:
+    """A running undercloud with the default example's networks, flavors and images."""
+    return made.need_undercloud()
+
+
+@pytest.fixture(scope="module")
+def overcloud(made: Clouds) -> Workspace:
+    """The default example, deployed and verified."""
+    return made.need_overcloud()
+
+
+@pytest.fixture
+def doomed(made: Clouds) -> Iterator[Workspace]:
+    """The default example, which the test destroys."""
+    yield made.need_overcloud()
+    made.destroy()
+
+
+@pytest.fixture
+def no_cloud(made: Clouds) -> Iterator[Workspace]:
+    """A machine without a cloud of these tests, as it is again afterwards."""
+    made.destroy()
+    yield made.workspace
+    made.destroy()

@@ -38,12 +38,14 @@ def enabled() -> list[str]:
     return [name for name in HYPERVISORS if f"nova-{name}" in services]
 
 
-def until(what: str, seconds: float, condition: Callable[[], Any]) -> Any:
-    """Return the first true result of ``condition``, looked at now and then."""
+def until(
+    what: str, seconds: float, condition: Callable[[], Any], between: float = BETWEEN_LOOKS
+) -> Any:
+    """Return the first true result of ``condition``, looked at every ``between`` seconds."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, f"after {seconds:.0f} s: {what}"
-        time.sleep(BETWEEN_LOOKS)
+        time.sleep(between)
     return result
 
 

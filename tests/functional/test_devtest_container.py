@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The system container launcher with a small real root: start, stop, data, faults, leftovers."""
+"""The system container launcher with a small real root: start, stop, data, faults, leftovers.
+
+Each test compares what is there with what was there before, as far as it has a name of these tests.
+"""
 
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import killpoint
 import pytest
 import snapshot
 
@@ -21,7 +24,10 @@ from devtest import container
 from devtest.container import loops, processes
 from devtest.container.spec import Network, Spec
 
-NETWORK = Network("as-test", "10.77.7.1/30", "10.77.7.2/30", ("192.168.77.0/24",))
+pytestmark = pytest.mark.gate
+
+NAME = "test-launcher"
+NETWORK = Network("t-launcher", "10.77.7.1/30", "10.77.7.2/30", ("192.168.77.0/24",))
 
 
 @pytest.fixture
@@ -30,20 +36,24 @@ def spec(scratch: Path, small_root: Path) -> Iterator[Spec]:
     secret.write_text("hush\n")
     state = scratch / "container"
     described = Spec(
-        name="altostratus-test",
+        name=NAME,
         state=state,
         image=small_root,
         image_key="one",
         network=NETWORK,
-        files={"/etc/hostname": "altostratus-test\n"},
+        files={"/etc/hostname": f"{NAME}\n"},
         secrets={"/var/lib/secret": str(secret)},
         data=("/var/lib/mysql",),
     )
-    others = (str(scratch), "/tmp/", "/var/tmp/")
-    before = snapshot.take(ignore=others)
+
+    def look() -> snapshot.Snapshot:
+        # The directory itself is there for all tests.
+        return snapshot.take(snapshot.of(f"{scratch}/", NAME, NETWORK.link), group=f"/{NAME}")
+
+    before = look()
     yield described
     container.stop(described, timeout=0)
-    assert not before.added(snapshot.take(ignore=others))
+    assert not snapshot.left(before, look)
     shutil.rmtree(state, ignore_errors=True)
 
 
@@ -62,7 +72,7 @@ def wait_for_systemd(spec: Spec) -> None:
 def test_runs_systemd_with_the_given_files(spec: Spec) -> None:
     assert container.start(spec)
     wait_for_systemd(spec)
-    assert container.inside(spec, "hostname").strip() == "altostratus-test"
+    assert container.inside(spec, "hostname").strip() == NAME
     assert container.inside(spec, "cat", "/proc/1/comm").strip() == "systemd"
     assert container.inside(spec, "stat", "-c", "%a", "/var/lib/secret").strip() == "600"
     assert "systemd" in spec.console.read_text()
@@ -109,35 +119,42 @@ def test_start_after_a_process_was_killed(spec: Spec, victim: str) -> None:
     pid = processes.recorded(path)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    assert processes.wait_gone(pid, 5)
+    assert processes.wait_gone(pid, 30)
     container.stop(spec, timeout=0)
     assert container.start(spec)
     wait_for_systemd(spec)
 
 
-def start_and_kill(spec: Spec, delay: float) -> None:
-    """Start the container from a process that gets SIGKILL after ``delay`` seconds."""
-    code = (
-        "import sys; from pathlib import Path; from devtest import container; "
-        "from devtest.container.spec import load; container.start(load(Path(sys.argv[1])))"
-    )
-    path = spec.save()
-    starter = subprocess.Popen([sys.executable, "-c", code, path], start_new_session=True)
-    time.sleep(delay)
-    os.killpg(starter.pid, signal.SIGKILL)
-    starter.wait()
+# The first ones are what a start does that the next one must undo.
+POINTS = [
+    "start: network",
+    "start: root",
+    "start: init",
+    *(
+        pytest.param(point, marks=pytest.mark.full)
+        for point in (
+            *("start: recorded", "start: network namespace", "start: link", "start: supervisor"),
+            *("start: cgroups", "start: files", "start: stage"),
+        )
+    ),
+]
 
 
-@pytest.mark.parametrize("delay", [0.02, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
-def test_start_killed_at_any_moment_leaves_nothing_after_the_next(spec: Spec, delay: float) -> None:
-    start_and_kill(spec, delay)
+def start_and_kill(spec: Spec, point: str) -> None:
+    """Start the container from a process that gets SIGKILL at ``point``."""
+    killpoint.kill(point, "starter", spec.save(), PYTHONPATH=str(Path(__file__).parent))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_start_killed_at_any_moment_leaves_nothing_after_the_next(spec: Spec, point: str) -> None:
+    start_and_kill(spec, point)
     container.start(spec)
     wait_for_systemd(spec)
 
 
-@pytest.mark.parametrize("delay", [step / 20 for step in range(2, 16)])
-def test_start_killed_at_any_moment_is_undone_at_once(spec: Spec, delay: float) -> None:
-    start_and_kill(spec, delay)
+@pytest.mark.parametrize("point", POINTS)
+def test_start_killed_at_any_moment_is_undone_at_once(spec: Spec, point: str) -> None:
+    start_and_kill(spec, point)
     container.stop(spec, timeout=0)
     # As devtest destroy does, before it removes the state.
     assert not processes.mentioning(str(spec.state))
@@ -152,7 +169,7 @@ def test_another_state_with_the_same_name_harms_nothing(spec: Spec, scratch: Pat
     with pytest.raises(AltostratusError, match=f"state in {spec.state.parent}"):
         container.start(other)
     container.stop(other, timeout=0)
-    assert container.inside(spec, "hostname").strip() == "altostratus-test"
+    assert container.inside(spec, "hostname").strip() == NAME
     wait_for_systemd(spec)
 
 
@@ -163,20 +180,20 @@ def test_leftovers_of_another_state_go_at_start(spec: Spec, scratch: Path) -> No
         pid = processes.recorded(path)
         assert pid
         os.kill(pid, signal.SIGKILL)
-        assert processes.wait_gone(pid, 5)
+        assert processes.wait_gone(pid, 30)
     container.start(spec)
     wait_for_systemd(spec)
     container.stop(other, timeout=0)
-    assert container.inside(spec, "hostname").strip() == "altostratus-test"
+    assert container.inside(spec, "hostname").strip() == NAME
 
 
 def test_loop_devices_of_its_files_are_freed(spec: Spec) -> None:
     container.start(spec)
-    container.inside(spec, "truncate", "-s", "1M", "/var/lib/mysql/disk")
-    device = container.inside(spec, "losetup", "--find", "--show", "/var/lib/mysql/disk").strip()
+    container.inside(spec, "truncate", "-s", "1M", "/var/lib/mysql/altostratus-test-disk")
+    container.inside(spec, "losetup", "--find", "/var/lib/mysql/altostratus-test-disk")
+    assert "altostratus-test-disk" in losetup()
     container.stop(spec, timeout=0)
-    listed = subprocess.run(["losetup", "--list"], capture_output=True, text=True).stdout
-    assert f"{device} " not in listed
+    assert "altostratus-test-disk" not in losetup()
 
 
 def test_a_root_without_init_is_reported(spec: Spec, scratch: Path) -> None:

@@ -14,6 +14,8 @@ from devtest.cloud import deploy, stacks
 from devtest.undercloud import instances
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 
 def changed(path: Path, old: str, new: str) -> Path:
     """Write the default example with one change to ``path``."""

@@ -28,6 +28,8 @@ from devtest.undercloud import instances
 from devtest.workspace import Workspace
 from imagebuild import recipes
 
+pytestmark = pytest.mark.gate
+
 CLOUD = "docker-life"
 ROLES = """
 roles:
@@ -135,7 +137,7 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(state: Workspace, scratch: Path) -> Iterator[Life]:
+def life(state: Workspace, scratch: Path, keep: bool) -> Iterator[Life]:
     file = scratch / f"{CLOUD}.yaml"
     example = (examples_path() / "overcloud.yaml").read_text()
     head = example[: example.index("\nroles:")]
@@ -143,6 +145,8 @@ def life(state: Workspace, scratch: Path) -> Iterator[Life]:
     assert devtest("run", "--cloud", str(file)).returncode == 0
     connection = clouds.connect(state, "undercloud")
     yield Life(state, connection)
+    if keep:
+        return
     heat = stacks.client(connection)
     heat.stacks.delete(CLOUD)
     until("the stack is gone", lambda: stacks.find(heat, CLOUD) is None)
@@ -165,7 +169,7 @@ def test_heat_nova_and_neutron_agree(life: Life) -> None:
     assert "os-collect-config" in instances.console(life.connection, life.instance, 2000)
 
 
-@pytest.mark.parametrize("kind", ["SOFT", "HARD"])
+@pytest.mark.parametrize("kind", ["SOFT", pytest.param("HARD", marks=pytest.mark.full)])
 def test_reboot(life: Life, kind: str) -> None:
     before = life.init()
     life.run("sudo", "touch", MARKER)
@@ -190,6 +194,7 @@ def test_stop_and_start(life: Life) -> None:
     life.run("ping", "-c1", "-W5", life.other.addresses["internal"])
 
 
+@pytest.mark.full
 def test_reboot_and_power_off_from_inside(life: Life) -> None:
     before = life.init()
     life.ask("reboot")
@@ -240,6 +245,7 @@ def test_snapshot_becomes_an_instance(life: Life) -> None:
     life.delete(copy)
 
 
+@pytest.mark.full
 def test_rebuild_gives_a_new_file_system_and_the_old_addresses(life: Life) -> None:
     before = life.instance.addresses
     life.run("sudo", "touch", MARKER)
@@ -252,6 +258,7 @@ def test_rebuild_gives_a_new_file_system_and_the_old_addresses(life: Life) -> No
     assert life.run("ls", MARKER, "2>/dev/null", "||", "echo", "gone") == "gone"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("unit", ["nova-compute-docker", "docker"])
 def test_killed_daemons_lose_no_instance(life: Life, unit: str) -> None:
     before = [life.init(each.id) for each in (life.instance, life.other)]
@@ -296,6 +303,7 @@ def watched(life: Life) -> Iterator[None]:
     again()
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("watched")
 def test_a_reboot_inside_is_no_shutdown(life: Life) -> None:
     # nova-compute is ready before Nova looks for the first time.
@@ -380,7 +388,11 @@ def small(life: Life) -> Iterator[str]:
     life.connection.compute.delete_flavor(flavor)
 
 
-@pytest.mark.parametrize("refused", REFUSED, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "refused",
+    [REFUSED[0], *(pytest.param(each, marks=pytest.mark.full) for each in REFUSED[1:])],
+    ids=lambda each: each.name,
+)
 def test_what_cannot_be_an_instance_is_refused_with_the_reason(
     life: Life, small: str, refused: Refused, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ from devtest.cloud import stacks
 from devtest.undercloud import instances
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 CLOUD = "registry"
 ROLES = """
 roles:
@@ -26,7 +28,7 @@ roles:
 
 
 @pytest.fixture(scope="module")
-def registry(undercloud: Workspace, scratch: Path) -> Iterator[str]:
+def registry(undercloud: Workspace, scratch: Path, keep: bool) -> Iterator[str]:
     """ADDRESS:PORT of the registry."""
     file = scratch / f"{CLOUD}.yaml"
     example = (examples_path() / "overcloud.yaml").read_text()
@@ -36,7 +38,8 @@ def registry(undercloud: Workspace, scratch: Path) -> Iterator[str]:
     connection = clouds.connect(undercloud, "undercloud")
     instance = instances.find(connection, f"{CLOUD}/registry-0")
     yield f"{instance.addresses['ctlplane']}:8787"
-    stacks.delete(stacks.client(connection), CLOUD)
+    if not keep:
+        stacks.delete(stacks.client(connection), CLOUD)
 
 
 def test_an_image_is_pushed_and_pulled(undercloud: Workspace, registry: str, scratch: Path) -> None:

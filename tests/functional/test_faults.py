@@ -22,12 +22,16 @@ from conftest import devtest
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 NODE = "undercloud"
 COUNT = 3
 # Seconds for servers to be built or deleted, around a restart of a daemon.
 PATIENCE = 300
 # Nova looks every minute for what it has not finished.
 PERIODIC = 180
+# How long a daemon is away: drivers wait a minute for it.
+AWAY = 10
 
 # What is killed: a unit for each hypervisor type whose servers have to bear it.
 VICTIMS = {
@@ -102,6 +106,14 @@ class Servers:
     def ask_to_delete(self, ids: list[str]) -> None:
         for each in ids:
             self.connection.compute.delete_server(each, ignore_missing=True)
+
+    def begun_to_delete(self) -> None:
+        """Wait until Nova deletes the servers."""
+        guests.until("no server is being deleted", PATIENCE, self._deleting, between=0.5)
+
+    def _deleting(self) -> bool:
+        known = guests.known(self.connection, self.ids)
+        return not known or any(each.task_state == "deleting" for each in known)
 
     def gone(self) -> None:
         """Wait until no server is left, without asking again unless the daemon gives up."""
@@ -190,7 +202,12 @@ def _state(server: Any) -> dict[str, Any]:
     return {leaf: getattr(server, leaf) for leaf in leaves} if server else {}
 
 
-@pytest.fixture(params=VICTIMS)
+@pytest.fixture(
+    params=[
+        name if name == "nova-compute" else pytest.param(name, marks=pytest.mark.full)
+        for name in VICTIMS
+    ]
+)
 def world(
     undercloud: Workspace, images: dict[str, str], scratch: Path, request: pytest.FixtureRequest
 ) -> Iterator[World]:
@@ -206,6 +223,7 @@ def world(
     guests.until_nothing(PERIODIC, there.left)
 
 
+@pytest.mark.full
 def test_killed_at_rest_and_during_delete(world: World) -> None:
     def at_rest(servers: Servers) -> None:
         servers.run("rest", COUNT - 1)
@@ -217,7 +235,7 @@ def test_killed_at_rest_and_during_delete(world: World) -> None:
 
     def while_deleting(servers: Servers) -> None:
         servers.ask_to_delete(servers.ids)
-        time.sleep(1)
+        servers.begun_to_delete()
         servers.kill()
         servers.gone()
 
@@ -248,6 +266,7 @@ def test_killed_during_boot(world: World) -> None:
 
 
 # A minute is what the drivers wait for it.
+@pytest.mark.full
 @pytest.mark.parametrize("world", ["hypervisor"], indirect=True)
 def test_away_while_deleting(world: World) -> None:
     """Whatever a delete wants of the daemon, it waits for it, and Nova's service is up again."""
@@ -256,7 +275,8 @@ def test_away_while_deleting(world: World) -> None:
         ids = servers.run("away", 2)
         servers.systemctl("stop")
         servers.ask_to_delete(ids)
-        time.sleep(10)
+        servers.begun_to_delete()
+        time.sleep(AWAY)
         servers.systemctl("start")
         servers.gone()
         servers.up()
@@ -272,6 +292,7 @@ mysql nova --execute="
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("world", ["nova-compute"], indirect=True)
 def test_a_half_done_build_leaves_no_guest(world: World) -> None:
     """Nova gives the server up; it stops, and can be started again or deleted.

@@ -17,6 +17,8 @@ import yaml
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 LOAD_IMAGE = Path(sys.executable).with_name("load-image")
 # As much of a file system as load-image looks at.
 EXT4 = bytes(1080) + b"\x53\xef"

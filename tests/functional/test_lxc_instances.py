@@ -11,6 +11,8 @@ from conftest import devtest
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 AGENT = "neutron-openvswitch-agent"
 
 
@@ -46,15 +48,15 @@ def test_it_has_no_carrier_until_neutron_has_connected_it(
 ) -> None:
     connection = guests.connect(undercloud)
     (server,) = guests.boot(connection, "early", image)
-    (port,) = guests.until("no port", 30, lambda: list(connection.network.ports(device_id=server)))
+    (port,) = guests.until("no port", 60, lambda: list(connection.network.ports(device_id=server)))
     device = f"tap{port.id[:11]}"
     guests.until("no device without carrier", 60, lambda: is_up(device) is False)
     assert connection.compute.get_server(server).status == "BUILD"
 
     signal("SIGCONT")
-    (settled,) = guests.settled(connection, [server], 60)
+    (settled,) = guests.settled(connection, [server], 120)
     assert settled.status == "ACTIVE"
     assert is_up(device)
     address = settled.addresses[guests.NETWORK][0]["addr"]
-    guests.until(f"{address} does not answer", 30, lambda: guests.answers(address))
+    guests.until(f"{address} does not answer", 60, lambda: guests.answers(address))
     guests.delete(connection, [server])

@@ -25,6 +25,8 @@ from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
 from setupcloud import nodes
 
+pytestmark = pytest.mark.gate
+
 CLOUD = "overcloud-mixed"
 EXAMPLE = datafiles.examples_path() / f"{CLOUD}.yaml"
 TYPES = {"database": "kvm", "memcached": "ironic", "keystone": "docker", "glance": "lxc"}
@@ -38,14 +40,14 @@ FAKE = {
 
 
 @pytest.fixture(scope="module")
-def mixed(state: Workspace) -> Iterator[dict[str, Instance]]:
+def mixed(state: Workspace, keep: bool) -> Iterator[dict[str, Instance]]:
     """The instances of the example by role; they go afterwards."""
     assert devtest("run", "--cloud", str(EXAMPLE)).returncode == 0
     connection = clouds.connect(state, "undercloud")
     yield {each.role: each for each in instances.of_cloud(connection, CLOUD)}
     heat = stacks.client(connection)
     # An emulated machine costs the later tests a tenth of a processor, with nothing to do.
-    for name in (METAL, CLOUD):
+    for name in () if keep else (METAL, CLOUD):
         stacks.delete(heat, name)
 
 
@@ -196,6 +198,7 @@ def test_a_role_leaves_bare_metal(
     assert listed.strip() == ""
 
 
+@pytest.mark.full
 def test_a_partition_image_is_deployed_on_a_used_node(
     cloud: Any, state: Workspace, scratch: Path
 ) -> None:

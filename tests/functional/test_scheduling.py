@@ -18,17 +18,27 @@ from altostratus.hypervisors import HYPERVISORS
 from devtest.workspace import Workspace
 from imagebuild import load
 
+pytestmark = pytest.mark.gate
+
 NODE = "undercloud"
 BAREMETAL = "CUSTOM_BAREMETAL"
-COUNT = 20
-# Seconds for COUNT tiny servers on two busy processors.
+# Seconds for MANY tiny servers on two busy processors.
 PATIENCE = 600
+MANY = 20
+FEW = 3
 
 
 @pytest.fixture(scope="module")
-def images(undercloud: Workspace, scratch: Path) -> Iterator[dict[str, str]]:
+def images(
+    undercloud: Workspace, scratch: Path, request: pytest.FixtureRequest
+) -> Iterator[dict[str, str]]:
     """The id of a tiny image for each type, as load-image loads it; machines for ironic."""
-    with machines.enrolled(guests.connect(undercloud), COUNT, scratch):
+    counts: list[int] = [
+        item.callspec.params["count"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "count" in item.fixturenames
+    ]
+    with machines.enrolled(guests.connect(undercloud), max(counts, default=1), scratch):
         yield {name: guests.load(undercloud, name, scratch) for name in guests.enabled()}
 
 
@@ -46,15 +56,16 @@ def boot(workspace: Workspace, ids: list[str], name: str, image: str, **more: An
     return guests.settled(connection, ids, PATIENCE)
 
 
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.full)])
 @pytest.mark.parametrize("hypervisor", guests.enabled())
-def test_twenty_servers_of_each_type_are_where_they_belong(
-    undercloud: Workspace, images: dict[str, str], servers: list[str], hypervisor: str
+def test_servers_of_each_type_are_where_they_belong(
+    undercloud: Workspace, images: dict[str, str], servers: list[str], hypervisor: str, count: int
 ) -> None:
     flavor = guests.flavor(guests.connect(undercloud), hypervisor)
     found = boot(
-        undercloud, servers, f"many-{hypervisor}", images[hypervisor], count=COUNT, flavor_id=flavor
+        undercloud, servers, f"many-{hypervisor}", images[hypervisor], count=count, flavor_id=flavor
     )
-    assert len(found) == COUNT
+    assert len(found) == count
     faults = [each.fault["message"] for each in found if each.fault]
     assert not faults
     assert {each.status for each in found} == {"ACTIVE"}
@@ -118,7 +129,12 @@ def test_a_machine_is_given_to_one_of_many_at_once(provider: Provider) -> None:
             assert len(got) == 1
 
 
-@pytest.fixture(params=guests.enabled())
+@pytest.fixture(
+    params=[
+        name if name == "lxc" else pytest.param(name, marks=pytest.mark.full)
+        for name in guests.enabled()
+    ]
+)
 def stopped(undercloud: Workspace, request: pytest.FixtureRequest) -> Iterator[str]:
     """A type whose nova-compute is stopped."""
     unit = f"nova-compute-{request.param}.service"
@@ -127,7 +143,7 @@ def stopped(undercloud: Workspace, request: pytest.FixtureRequest) -> Iterator[s
     yield request.param
     assert devtest(*enter, "start", unit).returncode == 0
     connection = guests.connect(undercloud)
-    guests.until("it is down", 60, lambda: state(connection, request.param) == "up")
+    guests.until("it is down", 120, lambda: state(connection, request.param) == "up")
 
 
 def state(connection: Any, hypervisor: str) -> str:
@@ -147,7 +163,7 @@ def test_a_stopped_process_is_an_immediate_failure(
     assert "No valid host was found" in guests.fault(connection, server.id)
     assert server.compute_host is None
     # Not a measurement: waiting for the process to be missed takes a minute.
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 50
 
 
 def test_an_untagged_image_is_refused(

@@ -14,6 +14,8 @@ import pytest
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 FLAVOR: dict[str, Any] = {
     "name": "functional-flavor",
     "ram": 128,

@@ -14,6 +14,8 @@ import pytest
 
 from devtest.workspace import Workspace
 
+pytestmark = pytest.mark.gate
+
 NAMES = ("functional-flat", "functional-vlan")
 # An id and networks that no example uses; a second flat network needs a wire of its own.
 VLAN: dict[str, Any] = {

@@ -12,6 +12,8 @@ import pytest
 from altostratus import datafiles
 from devtest.cloud import cloudfiles
 
+pytestmark = pytest.mark.gate
+
 EXAMPLES = sorted(path.stem for path in datafiles.examples_path().glob("*.yaml"))
 
 

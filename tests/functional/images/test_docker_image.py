@@ -19,8 +19,10 @@ import pytest
 from novadrivers.docker import conf, containers, engine, limits
 from novadrivers.docker.images import ImageCache
 
+pytestmark = pytest.mark.gate
+
 # Seconds for a boot and a refresh on a loaded machine.
-PATIENCE = 180.0
+PATIENCE = 300.0
 OPTIONS = {option.name: option.default for option in conf.OPTIONS}
 SETTINGS = containers.Settings(
     host="test-docker",
@@ -40,7 +42,7 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/docker
 exec "$@"
 """
-CGROUP = "altostratus-test-docker"
+CGROUP = "test-docker"
 UUID = "7d5d6a43-0fc1-4f9a-a8a2-2e9a3e1a2c11"
 
 
@@ -223,6 +225,7 @@ def test_console_shows_the_journal(node: Node) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.full
 def test_reboot_and_power_off_from_inside_differ(node: Node) -> None:
     node.run("systemctl", "reboot", check=False)
     assert node.ended() == containers.EXIT_REBOOT

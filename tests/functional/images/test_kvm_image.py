@@ -18,6 +18,8 @@ from machine import Machine
 
 from imagebuild.formats import disk
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def images(scratch: Path) -> Path:

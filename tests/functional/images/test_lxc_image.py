@@ -22,10 +22,12 @@ from infrastructure import METADATA, NODE, UNITS
 from devtest import container
 from devtest.container.spec import Network, Spec
 
+pytestmark = pytest.mark.gate
+
 SEED = "/var/lib/cloud/seed/config_drive"
 SCRIPTS = "/usr/libexec/os-refresh-config/post-configure.d"
 # Seconds for one refresh on a loaded machine.
-PATIENCE = 180.0
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +100,11 @@ def node(image: Path, scratch: Path, key: Path) -> Iterator[Node]:
     metadata = scratch / "node.json"
     metadata.write_text(json.dumps(NODE))
     spec = Spec(
-        name="altostratus-image",
+        name="test-image",
         state=scratch / "node",
         image=image,
         image_key="one",
-        network=Network("as-image", "10.77.8.1/30", "10.77.8.2/30"),
+        network=Network("t-image", "10.77.8.1/30", "10.77.8.2/30"),
         files={f"{SEED}/{name}": text for name, text in infrastructure.config_drive(key).items()},
         secrets={METADATA: str(metadata)},
     )

@@ -67,6 +67,39 @@ def test_packages_of_a_profile(
     assert list((checkout / "tmp").iterdir()) == []
 
 
-def test_the_fast_part_asks_for_less(checkout: Path) -> None:
-    asked = [run(checkout, "./run-tests.sh", *option).stderr for option in ([], ["--unit"])]
-    assert ["docker.io" in each for each in asked] == [True, False]
+@pytest.mark.parametrize(
+    ("arguments", "all_of_it"),
+    [
+        ([], True),
+        (["--full"], True),
+        (["--unit"], False),
+        (["--", "tests/unit/tools", "-k", "shell"], False),
+        (["--", "tests/unit", "tests/functional/test_nodes.py"], True),
+        (["--", "tests"], True),
+        (["--", "-k", "shell"], True),
+    ],
+)
+def test_the_fast_part_asks_for_less(checkout: Path, arguments: list[str], all_of_it: bool) -> None:
+    asked = run(checkout, "./run-tests.sh", *arguments).stderr
+    assert ("docker.io" in asked) == all_of_it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fast"], "unknown argument --fast"),
+        (["tests/unit"], "unknown argument tests/unit"),
+        (["--unit", "--full"], "--unit goes without --full and --keep"),
+        (["--keep", "--unit"], "--unit goes without --full and --keep"),
+    ],
+)
+def test_wrong_arguments_of_the_tests(checkout: Path, arguments: list[str], says: str) -> None:
+    done = run(checkout, "./run-tests.sh", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {says}\nhint: ./run-tests.sh --help\n"
+
+
+def test_help_of_the_tests_has_every_option(checkout: Path) -> None:
+    said = run(checkout, "./run-tests.sh", "--help").stdout
+    for word in ("--full", "--unit", "--keep", "-- ", "$ALTOSTRATUS_REPORTS", "Exit codes: 0"):
+        assert word in said
