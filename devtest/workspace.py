@@ -47,7 +47,7 @@ class Workspace:
 
     @property
     def lock(self) -> Path:
-        """Held by the one command that changes something."""
+        """The lock of the one command that changes something."""
         return self.state / "lock"
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the undercloud needs of the host that somebody else may have: its networks."""
+"""The host's networks that the undercloud needs, and that others may have."""
 
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -17,10 +17,10 @@ OTHER_NETWORKS = (
 def conflicts(network: IPv4Network, link: str) -> list[str]:
     """Return the host's routes, but those on our own ``link``, that overlap ``network``.
 
-    Each says whose it is where that is another undercloud.
+    Each names the state directory of the undercloud to which it belongs, if it does.
     """
     return [
-        f"{route['dst']} on {route.get('dev', '?')}{_whose(route.get('dev', ''))}"
+        f"{route['dst']} on {route.get('dev', '?')}{_owner(route.get('dev', ''))}"
         for route in hostnet.routes()
         if route["dst"] != "default"
         and route.get("dev") != link
@@ -28,7 +28,7 @@ def conflicts(network: IPv4Network, link: str) -> list[str]:
     ]
 
 
-def _whose(link: str) -> str:
+def _owner(link: str) -> str:
     for state in owner.below(Path("/")).values():
         path = state / "spec.json"
         if path.exists() and spec.load(path).network.link == link:

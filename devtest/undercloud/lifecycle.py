@@ -23,9 +23,8 @@ NODE = "undercloud"
 READY_TIMEOUT = 900.0
 METADATA = f"/var/lib/os-collect-config/local-data/{NODE}.json"
 SCHEMA = "/var/cache/altostratus/schema"
-# Directories that outlive a new image: what users stored, and disks of their instances. They also
-# sit on a real file system that way, where databases and loop devices are at home.
-# Those of the hypervisors come besides, see state_paths.
+# Directories that outlive a new image: what users stored, and the disks of instances. They are on a
+# real file system, not an overlay, as databases and loop devices need. See also state_paths.
 DATA = ("/var/lib/mysql", "/var/lib/glance")
 
 
@@ -67,7 +66,7 @@ def built(workspace: Workspace, cloud: str, role: str) -> dict[str, Any]:
 
 
 def _files(network: Network) -> dict[str, str]:
-    """Return the files that tell the node its name and its address on the link to the host."""
+    """Return the files with the node's name and its address on the link to the host."""
     return {
         "/etc/hostname": f"{NODE}\n",
         "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NODE}\n",
@@ -79,7 +78,7 @@ def _files(network: Network) -> dict[str, str]:
 
 
 def state_paths(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return where a node with this ``metadata`` keeps disks: of instances, of virtual nodes."""
+    """Return where a node with this ``metadata`` keeps the disks of instances and virtual nodes."""
     machines = metadata.get("virtual-baremetal", {}).get("state_path")
     computes = (process.state_path for process in processes(metadata))
     return (*computes, *([machines] if machines else ()))
@@ -165,7 +164,7 @@ def wait_until_ready(running: Spec, timeout: float, name: str = "the undercloud"
 
 
 def failure(report: dict[str, Any], name: str = "the undercloud") -> AltostratusError:
-    """Return the error that a failed refresh.json report amounts to."""
+    """Return the error for a refresh.json report of a failure."""
     log = "\n".join(report.get("log", []))
     return AltostratusError(
         f"{name}: {report.get('script', 'os-refresh-config')} failed:\n{log}",
