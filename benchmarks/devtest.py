@@ -51,7 +51,7 @@ def main() -> int:
     """Print the table; the exit code is 1 without a report."""
     paths = [Path(name) for name in sys.argv[1:]] or sorted(find().reports.glob("*.json"))
     if not paths:
-        print("no reports: ./devtest.sh writes one", file=sys.stderr)
+        print("no reports: devtest run writes one", file=sys.stderr)
         return 1
     print(table([row(path) for path in paths], HEADINGS), end="")
     return 0

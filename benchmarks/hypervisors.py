@@ -31,16 +31,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import yaml
 
-from altostratus import datafiles
 from altostratus.console import CommandParser, Progress, run_command
 from altostratus.hypervisors import HYPERVISORS
 from devtest import clouds, undercloud
 from devtest.cloud import deploy, stacks
-from devtest.cloud.chain import RAMDISK, Chain, tool
+from devtest.cloud.cloudfiles import RAMDISK
+from devtest.cloud.steps import Steps
 from devtest.container import memory
 from devtest.report import table
+from devtest.tools import tool
 from devtest.workspace import Workspace, find
-from generator import cloudfile, contracts
+from generator.output.generated import ProviderNetwork
+from imagebuild import manifest
 
 MIB = 1024**2
 BAR = 50
@@ -70,15 +72,17 @@ class Row:
         self.seconds[name] = time.monotonic() - started
 
 
-def cloud_text(hypervisor: str) -> str:
-    """Return a cloud file: the smallest service in one instance of a type."""
-    network = {"type": "flat", "cidr": "192.168.24.0/24", "gateway": "192.168.24.1"}
-    pool = {"pool": ["192.168.24.100", "192.168.24.250"]}
+def cloud_text(hypervisor: str, network: ProviderNetwork) -> str:
+    """Return a cloud file: the smallest service in one instance of a type, on ``network``."""
+    router = {"type": "flat", "cidr": str(network.cidr), "gateway": network.gateway}
+    pool = {"pool": [str(network.cidr[100]), str(network.cidr[250])]}
     flavor = {"ram": 768, "disk": 4}
     content = {
         "name": f"bench-{hypervisor}",
         "hypervisors": [hypervisor],
-        "networks": {"ctlplane": network | pool},
+        "networks": {network.name: router | pool},
+        "service_network": network.name,
+        "public_network": network.name,
         "roles": {"memcached": {"services": ["memcached"], "flavor": flavor}},
     }
     return yaml.safe_dump(content, sort_keys=False)
@@ -90,7 +94,7 @@ def since(request: float, stamp: str) -> float:
     return max(0.0, moment.timestamp() - request)
 
 
-def run_deployment(steps: Chain, row: Row, prefix: str) -> None:
+def run_deployment(steps: Steps, row: Row, prefix: str) -> None:
     """Deploy the cloud of ``steps`` and record when its server was active and configured."""
     node = undercloud.current(steps.workspace)
     before = memory(node, instances=True)
@@ -99,7 +103,7 @@ def run_deployment(steps: Chain, row: Row, prefix: str) -> None:
     request = time.time()
     steps.deploy()
     heat = stacks.client(steps.connect())
-    for event in heat.events.list(steps.cloud.name, nested_depth=stacks.NESTED_DEPTH):
+    for event in heat.events.list(steps.cloud, nested_depth=stacks.NESTED_DEPTH):
         if event.resource_status == "CREATE_COMPLETE":
             name = {"server": "active", "deployment": "signalled"}.get(event.resource_name)
             if name:
@@ -109,29 +113,29 @@ def run_deployment(steps: Chain, row: Row, prefix: str) -> None:
     row.nova_compute = memory(node, containing=configuration) / MIB
 
 
-def prepare(workspace: Workspace, row: Row, directory: Path) -> Chain:
+def prepare(workspace: Workspace, row: Row, directory: Path) -> Steps:
     """Build the image of a type, and return the steps that deploy it."""
-    file = directory / f"bench-{row.hypervisor}.yaml"
-    file.write_text(cloud_text(row.hypervisor))
-    cloud = cloudfile.load(file, contracts.load(datafiles.elements_path()))
-    steps = Chain(workspace, cloud, file, Progress())
-    out = workspace.stacks(cloud.name)
-    tool("generator.generate", [file, "-o", out])
-    build(row, out / "images.yaml", workspace.images(cloud.name))
+    name = f"bench-{row.hypervisor}"
+    file = directory / f"{name}.yaml"
+    network = workspace.generated(undercloud.CLOUD).networks[0]
+    file.write_text(cloud_text(row.hypervisor, network))
+    steps = Steps(workspace, name, file, Progress())
+    tool("generator.generate", [file, "-o", workspace.stacks(name)])
+    build(row, steps.generated.images, workspace.images(name))
     if HYPERVISORS[row.hypervisor].bare_metal:
         tool("imagebuild.build", ["--deploy-ramdisk", "-o", workspace.images(RAMDISK)])
     return steps
 
 
-def measure(steps: Chain, row: Row) -> None:
+def measure(steps: Steps, row: Row) -> None:
     """Deploy and delete one instance, then another."""
     steps.load()
     run_deployment(steps, row, "")
     heat = stacks.client(steps.connect())
-    stacks.delete(heat, steps.cloud.name)
+    stacks.delete(heat, steps.cloud)
     run_deployment(steps, row, "cached ")
     with row.timed("delete"):
-        stacks.delete(heat, steps.cloud.name, deploy.TIMEOUT)
+        stacks.delete(heat, steps.cloud, deploy.TIMEOUT)
 
 
 def build(row: Row, listed: Path, images: Path) -> None:
@@ -155,8 +159,7 @@ def build(row: Row, listed: Path, images: Path) -> None:
 
 def image_files(directory: Path) -> list[Path]:
     """Return the image files that the manifest of ``directory`` names."""
-    records = json.loads((directory / "manifest.json").read_text())["images"]
-    return [directory / record["file"] for record in records]
+    return [directory / record["file"] for record in manifest.published(directory).values()]
 
 
 def chart(rows: Sequence[Row], figure: str) -> str:

@@ -11,6 +11,7 @@ from altostratus.clients import sdk, session
 from altostratus.errors import AltostratusError
 from altostratus.files import write_text
 from devtest.workspace import Workspace
+from generator.contracts.references import REGION
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -22,12 +23,11 @@ KEYSTONE_PORT = 5000
 
 def admin_password(workspace: Workspace, cloud: str) -> str:
     """Return the password of ``cloud``'s user admin, from its generated secrets."""
-    path = workspace.stacks(cloud) / "secrets.yaml"
-    secrets = yaml.safe_load(path.read_text())
-    for section in ("parameters", "parameter_defaults"):
-        if ADMIN_PASSWORD in secrets.get(section, {}):
-            return str(secrets[section][ADMIN_PASSWORD])
-    raise AltostratusError(f"{path} has no {ADMIN_PASSWORD}", "generate it again: devtest build")
+    generated = workspace.generated(cloud)
+    if ADMIN_PASSWORD in generated.secrets:
+        return generated.secrets[ADMIN_PASSWORD]
+    where = generated.secrets_file
+    raise AltostratusError(f"{where} has no {ADMIN_PASSWORD}", "generate it again: devtest build")
 
 
 def register(workspace: Workspace, cloud: str, address: str) -> None:
@@ -42,7 +42,7 @@ def register(workspace: Workspace, cloud: str, address: str) -> None:
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         },
-        "region_name": "RegionOne",
+        "region_name": REGION,
     }
     text = yaml.safe_dump({"clouds": known}, sort_keys=True)
     write_text(workspace.clouds_yaml, text, mode=0o600)

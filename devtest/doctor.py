@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine lacks, said before any work: ``devtest doctor``.
+"""Checks what this machine lacks, before any work: ``devtest doctor``.
 
-Kernel features are tried, in namespaces that go with the trial, rather than looked up: a module
-may be built in, loadable or forbidden, and only a trial tells.
+Kernel features are tried, in temporary namespaces: a module may be built in, loadable or forbidden,
+and only a trial shows which.
 """
 
 import contextlib
-import ipaddress
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from altostratus.files import regular, write_json
 from altostratus.process import CommandError, run
 from devtest import container, undercloud
 from devtest.container import cgroups, hostnet, owner, processes
-from devtest.container.spec import Spec
+from devtest.container.spec import Network, Spec
+from devtest.undercloud import host, nodes
 from devtest.workspace import Workspace
 
 GIB = 1024**3
@@ -27,9 +28,12 @@ GIB = 1024**3
 MEMORY = 6 * GIB
 STATE_DISK = 10 * GIB
 CACHE_DISK = 10 * GIB
-# A systemd guest uses about seven inotify instances, and they count per user over all guests.
+# A systemd guest uses about nine inotify instances; they count per user, over all guests and
+# underclouds. The default example uses 48.
 INOTIFY = 100
+INOTIFY_LEFT = 60
 
+ROOT = 0
 # Name of a directory for trials, before the pid of who tries.
 SCRATCH = ".altostratus-trial-"
 
@@ -67,32 +71,36 @@ class Finding:
     hint: str = ""
 
 
-def examine(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
-    """Yield the outcome of every check; those that need root are left out without it.
+def examine(workspace: Workspace, networks: Iterable[IPv4Network]) -> Iterator[Finding]:
+    """Yield the outcome of every check; without root, those that need it are left out.
 
-    ``networks`` are those (CIDR) that the host is going to reach through the container.
+    ``networks`` are those that the host is going to reach through the container.
     """
     root = os.geteuid() == 0
+    spec = undercloud.current(workspace)
     yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
-    yield from _commands()
-    yield _memory(container.memory(undercloud.current(workspace), instances=True))
-    yield from _disks({workspace.state: STATE_DISK, workspace.cache: CACHE_DISK})
-    yield _inotify()
+    yield from commands()
+    yield memory(container.memory(spec, instances=True))
+    yield from disks({workspace.state: STATE_DISK, workspace.cache: CACHE_DISK})
+    ours = [spec, *nodes.containers(workspace)]
+    yield inotify({pid for each in ours for pid in cgroups.members(each.cgroups)})
     if root:
-        yield from _kernel(workspace)
-        yield from _addresses(workspace, networks)
+        yield from kernel(workspace)
+        yield from _networks(workspace.settings.network(networks))
+        yield _name(spec)
     yield _open_vswitch()
-    yield _virtualisation(Path("/dev/kvm"), Path("/proc/cpuinfo"))
+    yield virtualisation(Path("/dev/kvm"), Path("/proc/cpuinfo"))
 
 
-def _commands() -> Iterator[Finding]:
+def commands() -> Iterator[Finding]:
+    """Look for each program of COMMANDS."""
     for command, package in COMMANDS.items():
         where = shutil.which(command)
         yield Finding(f"command {command}", bool(where), where or "missing", f"install {package}")
 
 
-def _memory(used: int) -> Finding:
-    """Judge what is available, and the ``used`` bytes of an undercloud that runs already."""
+def memory(used: int) -> Finding:
+    """Judge the available memory; an undercloud that runs already has ``used`` bytes."""
     fields = dict(
         line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
     )
@@ -101,47 +109,63 @@ def _memory(used: int) -> Finding:
         "memory",
         available >= MEMORY,
         f"{available / GIB:.1f} GiB available, {MEMORY / GIB:.0f} GiB needed",
-        "stop something, or take a machine with 8 GiB",
+        "stop something, or use a machine with 8 GiB",
     )
 
 
-def _disks(needs: Mapping[Path, int]) -> Iterator[Finding]:
+def disks(needs: Mapping[Path, int]) -> Iterator[Finding]:
     """Judge the file systems on which the directories ``needs`` (bytes) are or will be.
 
-    Directories on the same one need the sum; what is in them already counts.
+    Directories on the same one need the sum; what is in them counts as free.
     """
     disks: dict[int, list[Path]] = {}
     for path in needs:
         disks.setdefault(_existing(path).stat().st_dev, []).append(path)
     for paths in disks.values():
-        free = shutil.disk_usage(_existing(paths[0])).free + _used(paths)
+        free = shutil.disk_usage(_existing(paths[0])).free + used(paths)
         needed = sum(needs[path] for path in paths)
         where = " and ".join(map(str, paths))
         yield Finding(
             f"disk for {where}",
             free >= needed,
             f"{free / GIB:.1f} GiB, {needed / GIB:.0f} GiB needed",
-            "make room, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
+            "free some space, or set ALTOSTRATUS_STATE and ALTOSTRATUS_CACHE to another disk",
         )
 
 
-def _used(paths: Iterable[Path]) -> int:
+def used(paths: Iterable[Path]) -> int:
     """Return the bytes of the files below ``paths``; the state has hard links to the cache."""
     files = (status for path in paths for status in regular(path))
     return sum({(each.st_dev, each.st_ino): each.st_blocks * 512 for each in files}.values())
 
 
-def _inotify() -> Finding:
-    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+def inotify(own: Collection[int]) -> Finding:
+    """Judge how many inotify instances are left for the undercloud, whose processes are ``own``."""
+    limit = int((processes.PROC / "sys/fs/inotify/max_user_instances").read_text())
+    others = sum(_inotify_instances(pid) for pid in processes.all_pids() if pid not in own)
     return Finding(
         "inotify instances",
-        limit >= INOTIFY,
-        f"fs.inotify.max_user_instances is {limit}, {INOTIFY} needed",
+        limit >= INOTIFY and limit - others >= INOTIFY_LEFT,
+        f"fs.inotify.max_user_instances is {limit}, {INOTIFY} needed; "
+        f"{limit - others} are left, {INOTIFY_LEFT} needed",
         "sysctl -w fs.inotify.max_user_instances=8192",
     )
 
 
-def _kernel(workspace: Workspace) -> Iterator[Finding]:
+def _inotify_instances(pid: int) -> int:
+    """Return how many inotify instances a process of root has open."""
+    try:
+        if (processes.PROC / f"{pid}").stat().st_uid != ROOT:
+            return 0
+        opened = [str(each.readlink()) for each in (processes.PROC / f"{pid}/fd").iterdir()]
+    except OSError:
+        # It, or a file of it, is gone.
+        return 0
+    return opened.count("anon_inode:inotify")
+
+
+def kernel(workspace: Workspace) -> Iterator[Finding]:
+    """Try each feature of the kernel that containers need."""
     namespaces = ["unshare", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--fork"]
     private = ["unshare", "--net"]
     trials: dict[str, Callable[[], object]] = {
@@ -172,15 +196,15 @@ def _existing(path: Path) -> Path:
 
 
 def sweep(state: Path) -> None:
-    """Remove what a trial has left that was killed."""
+    """Remove the directories of trials that were killed."""
     for stale in _existing(state).glob(f"{SCRATCH}*"):
         if processes.identity(stale.name.removeprefix(SCRATCH)) is None:
             shutil.rmtree(stale, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _scratch(state: Path) -> Iterator[Path]:
-    """Have a directory where ``state`` is or will be; its name says whose it is."""
+def scratch(state: Path) -> Iterator[Path]:
+    """Provide a directory on the file system of ``state``; its name has our pid."""
     sweep(state)
     top = _existing(state) / f"{SCRATCH}{os.getpid()}"
     top.mkdir()
@@ -192,7 +216,7 @@ def _scratch(state: Path) -> Iterator[Path]:
 
 def _try_cgroups(state: Path) -> None:
     """Mount every hierarchy as ``container.cgroups`` does when it removes what is not there."""
-    with _scratch(state) as top:
+    with scratch(state) as top:
         record = top / "record.json"
         rows = [[entry.controllers, "/altostratus-doctor"] for entry in cgroups.hierarchies()]
         write_json(record, rows)
@@ -205,7 +229,7 @@ def _try_overlay(state: Path) -> None:
 
     An overlay cannot sit on an overlay: state in a docker container's own root fails here.
     """
-    with _scratch(state) as top:
+    with scratch(state) as top:
         for part in ("lower", "upper", "work", "root"):
             (top / part).mkdir()
         layers = f"lowerdir={top}/lower,upperdir={top}/upper,workdir={top}/work"
@@ -213,41 +237,27 @@ def _try_overlay(state: Path) -> None:
         run([*private, "mount", "-t", "overlay", "-o", layers, "overlay", str(top / "root")])
 
 
-def _addresses(workspace: Workspace, networks: Iterable[str]) -> Iterator[Finding]:
-    """Look for routes and names of others that the container's would clash with."""
-    spec = undercloud.current(workspace)
-    ours = {spec.network.link}
-    for text in (spec.network.host_address, *networks):
-        network = ipaddress.ip_interface(text).network
-        taken = [
-            f"{route['dst']} on {route.get('dev', '?')}"
-            for route in hostnet.routes()
-            if route["dst"] != "default"
-            and route.get("dev") not in ours
-            and ipaddress.ip_network(route["dst"]).overlaps(network)
-        ]
-        yield Finding(
-            f"network {network}",
-            not taken,
-            ", ".join(taken) or "free",
-            "remove that route, or change the network's cidr in the cloud file",
-        )
-    yield _name(spec)
+def _networks(network: Network) -> Iterator[Finding]:
+    """Look for routes of the host that overlap the undercloud's networks."""
+    for each in host.needed(network):
+        taken = host.conflicts(each, network.link)
+        yield Finding(f"network {each}", not taken, ", ".join(taken) or "free", host.OTHER_NETWORKS)
 
 
 def _name(spec: Spec) -> Finding:
-    """Look for another container of the same name, or a network namespace of somebody else."""
+    """Look for another container of the same name, or a network namespace that is not ours."""
     running, check = container.other(spec), f"network namespace {spec.name}"
     if running:
+        found = f"of the undercloud with its state in {running.parent}"
         stop = f"ALTOSTRATUS_STATE={running.parent} devtest undercloud stop"
-        return Finding(check, False, f"of the undercloud with its state in {running.parent}", stop)
+        return Finding(check, False, found, f"{stop}, or give this one another name: --name NAME")
     unknown = owner.of(spec.name) is None and not container.pid(spec)
     foreign = spec.name in hostnet.namespaces() and unknown
     return Finding(
         check,
         not foreign,
-        "used by something else" if foreign else "free or ours",
-        f"if nothing needs it: ip netns delete {spec.name}",
+        "used by another program" if foreign else "free or ours",
+        f"if nothing needs it, delete it: ip netns delete {spec.name}",
     )
 
 
@@ -259,8 +269,8 @@ def _open_vswitch() -> Finding:
     return Finding("openvswitch", True, how)
 
 
-def _virtualisation(device: Path, cpuinfo: Path) -> Finding:
-    """Tell what to expect of instances of type kvm; the node's kvm-probe decides."""
+def virtualisation(device: Path, cpuinfo: Path) -> Finding:
+    """Report what instances of type kvm will run on; the node's kvm-probe decides."""
     flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE)
     supported = flags is not None and bool({"vmx", "svm"} & set(flags[1].split()))
     if not device.exists():

@@ -2,9 +2,12 @@
 """The command devtest: a local undercloud, a cloud in it, and the proof that it works."""
 
 import argparse
+import pkgutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from altostratus.clients.errors import ServiceError, translate
 from altostratus.console import CommandParser, run_command
@@ -14,18 +17,206 @@ from altostratus.hypervisors import HYPERVISORS
 Action = Callable[[argparse.Namespace], int | None]
 
 
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a command: ``flag`` and what ``ArgumentParser.add_argument`` takes besides."""
+
+    flag: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: name, help, its function (``module:name`` in devtest.commands), its arguments.
+
+    The function is imported when it is called: --help must not wait for OpenStack clients.
+    """
+
+    name: str
+    help: str
+    function: str
+    arguments: Sequence[Argument] = ()
+
+    def resolve(self) -> Action:
+        """Return the function."""
+        found: Action = pkgutil.resolve_name(f"devtest.commands.{self.function}")
+        return found
+
+
+@dataclass(frozen=True)
+class Group:
+    """A command that has commands of its own."""
+
+    name: str
+    help: str
+    description: str
+    commands: Sequence[Command] = field(default_factory=tuple)
+
+
+def _file(flag: str, help_: str) -> Argument:
+    return Argument(flag, {"type": Path, "metavar": "FILE", "help": help_})
+
+
+_CLOUD = _file("--cloud", "cloud file (default: the example overcloud.yaml)")
+_HYPERVISOR = Argument(
+    "--hypervisor",
+    {
+        "metavar": "TYPE",
+        "choices": list(HYPERVISORS),
+        "help": f"hypervisor type of all roles, whatever the cloud file says: "
+        f"{', '.join(HYPERVISORS)}",
+    },
+)
+_HEAT_ENV = _file(
+    "--heat-env",
+    'the stack\'s parameters in JSON, {"parameters": {"KeystoneCount": 2}}; kept for later '
+    "deployments of this cloud",
+)
+_INSTANCE = Argument(
+    "instance", {"metavar": "NAME", "help": "instance, node, or 'undercloud' for its node"}
+)
+_COMMAND = Argument(
+    "command", {"nargs": argparse.REMAINDER, "metavar": "COMMAND", "help": "command to run"}
+)
+_LINES = Argument(
+    "--lines",
+    {"type": int, "default": 200, "metavar": "N", "help": "at most N lines (default: %(default)s)"},
+)
+
+
+def _node(help_: str) -> Argument:
+    return Argument("node", {"nargs": "?", "metavar": "NAME", "help": help_})
+
+
+COMMANDS: Sequence[Command | Group] = (
+    Command(
+        "run",
+        "all of it: doctor, build, undercloud, load, deploy, verify",
+        "cloud:run",
+        (_CLOUD, _HYPERVISOR, _HEAT_ENV),
+    ),
+    Command(
+        "build",
+        "generate the stacks and build the images, also those of the undercloud",
+        "cloud:build",
+        (_CLOUD, _HYPERVISOR, _HEAT_ENV),
+    ),
+    Command(
+        "load",
+        "load the cloud's flavors, networks and images into the undercloud",
+        "cloud:load",
+        (_CLOUD,),
+    ),
+    Command(
+        "deploy",
+        "create or update the cloud's stack and follow it",
+        "cloud:deploy",
+        (_CLOUD, _HEAT_ENV),
+    ),
+    Command("verify", "verify with real clients that the cloud works", "cloud:verify", (_CLOUD,)),
+    Command("status", "show the undercloud, its services, stacks and instances", "machine:status"),
+    Command("destroy", "stop everything and remove all of it but the cache", "machine:destroy"),
+    Command("doctor", "check what this machine lacks, and what to do about it", "machine:doctor"),
+    Group(
+        "undercloud",
+        "start, stop, look into the undercloud",
+        "The local undercloud: a system container of the image that build-images made.",
+        (
+            Command("start", "start it and wait until its services are ready", "undercloud:start"),
+            Command("stop", "stop it; its data are kept", "undercloud:stop"),
+            Command(
+                "status", "show whether it runs and whether it is configured", "undercloud:status"
+            ),
+            Command(
+                "enter",
+                "open a root shell in it, or run a command",
+                "undercloud:enter",
+                (_COMMAND,),
+            ),
+        ),
+    ),
+    Group(
+        "node",
+        "add a hypervisor node to the undercloud, or remove one",
+        "Further nodes: system containers with a nova-compute of their own.",
+        (
+            Command(
+                "add",
+                "start a node and wait until it takes servers",
+                "node:add",
+                (
+                    _node("node (default: the cloud file's next one)"),
+                    _file(
+                        "--cloud",
+                        "cloud file with 'join' (default: the example hypervisor-node.yaml)",
+                    ),
+                ),
+            ),
+            Command(
+                "remove",
+                "drain a node, stop it, remove its records",
+                "node:remove",
+                (
+                    _node("node (default: the only one)"),
+                    Argument(
+                        "--delete-instances",
+                        {
+                            "action": "store_true",
+                            "help": "delete the instances that are on it (default: refuse)",
+                        },
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Command(
+        "ssh",
+        "open a shell in an instance, or run a command there",
+        "instance:ssh",
+        (_INSTANCE, _COMMAND),
+    ),
+    Command(
+        "logs",
+        "print the journal of an instance, or its console log if SSH fails",
+        "instance:logs",
+        (_INSTANCE, _LINES),
+    ),
+)
+
+UNDERCLOUD_OPTIONS = (
+    Argument(
+        "--name",
+        {
+            "metavar": "NAME",
+            "help": "which undercloud, where several run on this machine "
+            "(default: $ALTOSTRATUS_NAME, else 'altostratus')",
+        },
+    ),
+    _file(
+        "--undercloud",
+        "cloud file of the undercloud, kept from its first start "
+        "(default: the example undercloud.yaml)",
+    ),
+    Argument(
+        "--transfer-network",
+        {
+            "metavar": "CIDR",
+            "help": "the /30 between the host and the undercloud, kept likewise "
+            "(default: one in 10.77.0.0/16 that is free)",
+        },
+    ),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run devtest with ``argv`` (None: the process's arguments); return the exit code."""
-    return run_command(_main, _parser(), argv)
+    return run_command(_main, parser(), argv)
 
 
 def _main(args: argparse.Namespace) -> int | None:
-    # Imported late: --help must not wait for OpenStack clients.
-    from devtest import commands
-
-    action: Action = getattr(commands, args.action)
+    chosen: Command = args.chosen
     try:
-        return action(args)
+        return chosen.resolve()(args)
     except Exception as error:
         ours = translate(error, "the undercloud") or error
         if isinstance(ours, ServiceError):
@@ -36,132 +227,38 @@ def _main(args: argparse.Namespace) -> int | None:
         raise ours from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> CommandParser:
+    """Return the parser of the command line; ``chosen`` is the Command."""
+    made = CommandParser(
         prog="devtest",
         description="Run a cloud in a cloud on this machine: build images, start an undercloud in "
         "a system container, deploy a cloud file in it, verify the result.",
         epilog="State is kept in $ALTOSTRATUS_STATE, images and packages in $ALTOSTRATUS_CACHE.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, summary in _CLOUD_COMMANDS.items():
-        command = _add(commands, name, summary)
-        command.add_argument(
-            "--cloud",
-            type=Path,
-            metavar="FILE",
-            help="cloud file (default: the example overcloud.yaml)",
-        )
-        _add_choices(command, name)
-    for name, summary in _PLAIN_COMMANDS.items():
-        _add(commands, name, summary)
-    _add_undercloud(commands)
-    _add_node(commands)
-    ssh = _add(commands, "ssh", "open a shell in an instance, or run a command there")
-    ssh.add_argument("name", metavar="NAME", help=_INSTANCE)
-    ssh.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run")
-    logs = _add(commands, "logs", "print the journal of an instance, its console if it is mute")
-    logs.add_argument("name", metavar="NAME", help=_INSTANCE)
-    logs.add_argument(
-        "--lines", type=int, default=200, metavar="N", help="at most N lines (default: %(default)s)"
-    )
-    return parser
+    _add_arguments(made, UNDERCLOUD_OPTIONS)
+    made.set_defaults(hypervisor=None, heat_env=None)
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    for entry in COMMANDS:
+        if isinstance(entry, Command):
+            _add(commands, entry)
+            continue
+        group = commands.add_parser(entry.name, help=entry.help, description=entry.description)
+        actions = group.add_subparsers(required=True, metavar="ACTION")
+        for command in entry.commands:
+            _add(actions, command)
+    return made
 
 
-def _add_choices(command: argparse.ArgumentParser, name: str) -> None:
-    """Add the options of commands that generate the stacks, or deploy them."""
-    command.set_defaults(hypervisor=None, heat_env=None)
-    if name in ("run", "build"):
-        command.add_argument(
-            "--hypervisor",
-            metavar="TYPE",
-            choices=list(HYPERVISORS),
-            help="hypervisor type of all roles, whatever the cloud file says: "
-            + ", ".join(HYPERVISORS),
-        )
-    if name in ("run", "build", "deploy"):
-        command.add_argument(
-            "--heat-env",
-            type=Path,
-            metavar="FILE",
-            help='the stack\'s parameters in JSON, {"parameters": {"KeystoneCount": 2}}; kept for '
-            "later deployments of this cloud",
-        )
+def _add(commands: "argparse._SubParsersAction[CommandParser]", command: Command) -> None:
+    description = f"{command.help[0].upper()}{command.help[1:]}."
+    made = commands.add_parser(command.name, help=command.help, description=description)
+    made.set_defaults(chosen=command)
+    _add_arguments(made, command.arguments)
 
 
-_INSTANCE = "instance, node, or 'undercloud' for the undercloud's node"
-_CLOUD_COMMANDS = {
-    "run": "all of it: doctor, build, undercloud, load, deploy, verify",
-    "build": "generate the stacks and build the images, of the undercloud too",
-    "load": "give the undercloud the cloud's flavors, networks and images",
-    "deploy": "create or update the cloud's stack and follow it",
-    "verify": "prove with the real clients that the cloud works",
-}
-_PLAIN_COMMANDS = {
-    "status": "show the undercloud, its services, stacks and instances",
-    "destroy": "stop everything and remove all of it but the cache",
-    "doctor": "say what this machine lacks, and what to do about it",
-}
-_UNDERCLOUD_COMMANDS = {
-    "start": "start it and wait until its services answer",
-    "stop": "stop it; its data stay",
-    "status": "say whether it runs and how its configuration went",
-    "enter": "open a root shell in it, or run a command",
-}
-
-
-def _add(
-    commands: "argparse._SubParsersAction[CommandParser]", name: str, summary: str
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    command.set_defaults(action="doctor_report" if name == "doctor" else name)
-    return command
-
-
-def _add_undercloud(
-    commands: "argparse._SubParsersAction[CommandParser]",
-) -> None:
-    parent = commands.add_parser(
-        "undercloud",
-        help="start, stop, look into the undercloud",
-        description="The local undercloud: a system container of the image that build-images made.",
-    )
-    actions = parent.add_subparsers(required=True, metavar="ACTION")
-    for name, summary in _UNDERCLOUD_COMMANDS.items():
-        action = _add(actions, name, summary)
-        action.set_defaults(action=f"undercloud_{name}")
-        if name == "enter":
-            action.add_argument(
-                "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run"
-            )
-
-
-def _add_node(commands: "argparse._SubParsersAction[CommandParser]") -> None:
-    parent = commands.add_parser(
-        "node",
-        help="add a hypervisor node to the undercloud, or remove one",
-        description="Further nodes: system containers with a nova-compute of their own.",
-    )
-    actions = parent.add_subparsers(required=True, metavar="ACTION")
-    add = _add(actions, "add", "start a node and wait until it takes servers")
-    remove = _add(actions, "remove", "drain a node, stop it, remove its records")
-    for action, command in (("add", add), ("remove", remove)):
-        command.set_defaults(action=f"node_{action}")
-    add.add_argument(
-        "name", nargs="?", metavar="NAME", help="node (default: the cloud file's next one)"
-    )
-    add.add_argument(
-        "--cloud",
-        type=Path,
-        metavar="FILE",
-        help="cloud file with 'join' (default: the example hypervisor-node.yaml)",
-    )
-    remove.add_argument("name", nargs="?", metavar="NAME", help="node (default: the only one)")
-    remove.add_argument(
-        "--delete-instances",
-        action="store_true",
-        help="delete the instances that are on it (default: refuse)",
-    )
+def _add_arguments(made: argparse.ArgumentParser, arguments: Sequence[Argument]) -> None:
+    for argument in arguments:
+        made.add_argument(argument.flag, **argument.options)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user is told about what runs here: status tables, and how to use the clouds."""
+"""What the user reads about what runs here: status tables, and how to use the clouds."""
 
 import os
 import sys
@@ -10,12 +10,13 @@ from devtest import clouds, container, undercloud
 from devtest.cloud import stacks
 from devtest.container.spec import Spec
 from devtest.report import table
+from devtest.settings import DEFAULT_NAME, NAME_VARIABLE
 from devtest.undercloud import instances, nodes
 from devtest.workspace import Workspace
 from generator import contracts
 
 MIB = 1024**2
-# In every instance, of no service.
+# It runs in every instance and belongs to no service.
 CONFIGURATION = "os-collect-config"
 
 
@@ -29,10 +30,19 @@ def container_line(spec: Spec, name: str = undercloud.NODE) -> str:
     return f"{name}: running (pid {init}), configuration {state}, {memory} MiB"
 
 
+def settings_line(workspace: Workspace) -> str:
+    """Return one line about what tells this undercloud from others on the machine."""
+    settings = workspace.settings
+    return (
+        f"name {settings.name}, cloud file {settings.undercloud_file}, "
+        f"transfer network {settings.transfer}, state in {workspace.state}"
+    )
+
+
 def status(workspace: Workspace) -> str:
     """Return what there is: container, services, stacks, instances."""
     spec = undercloud.current(workspace)
-    lines = [container_line(spec)]
+    lines = [settings_line(workspace), container_line(spec)]
     lines += [container_line(each, each.state.name) for each in nodes.containers(workspace)]
     parts = ["".join(f"{line}\n" for line in lines)]
     if container.pid(spec):
@@ -74,6 +84,7 @@ def how_to_use(workspace: Workspace, cloud: str) -> str:
     return (
         f"\nThe undercloud and {cloud} are ready.\n\n"
         f"{_path_hint()}"
+        f"{_name_hint(workspace)}"
         f"    export OS_CLIENT_CONFIG_FILE={workspace.clouds_yaml}\n"
         "    openstack --os-cloud undercloud server list\n"
         + (
@@ -93,6 +104,12 @@ def _path_hint() -> str:
     programs = str(Path(sys.executable).parent)
     known = os.environ.get("PATH", "").split(os.pathsep)
     return "" if programs in known else f"    export PATH={programs}:$PATH\n"
+
+
+def _name_hint(workspace: Workspace) -> str:
+    """Return how later commands of this shell mean this undercloud, if that is not the default."""
+    name = workspace.settings.name
+    return "" if name == DEFAULT_NAME else f"    export {NAME_VARIABLE}={name}\n"
 
 
 def _instance_hint(workspace: Workspace, cloud: str) -> str:

@@ -16,7 +16,8 @@ class Report:
     """A run of devtest: ``steps`` are (name, seconds); ``load`` the machine's at start and end.
 
     ``started`` is Unix time, ``memory`` the undercloud's proportional set size in bytes (0:
-    unknown), ``outcome`` done, failed or interrupted.
+    unknown), ``outcome`` done, failed or interrupted, ``failed`` the step in which that happened
+    (None: in none).
     """
 
     cloud: str
@@ -24,14 +25,18 @@ class Report:
     seconds: float = 0.0
     outcome: str = "failed"
     steps: list[tuple[str, float]] = field(default_factory=list)
+    failed: str | None = None
     load: list[float] = field(default_factory=lambda: [os.getloadavg()[0]])
     memory: int = 0
     processors: int = field(default_factory=lambda: os.cpu_count() or 1)
 
-    def finish(self, outcome: str, steps: Sequence[tuple[str, float]]) -> None:
+    def finish(
+        self, outcome: str, steps: Sequence[tuple[str, float]], failed: str | None = None
+    ) -> None:
         """Record how the run ended."""
         self.outcome = outcome
         self.steps = list(steps)
+        self.failed = failed
         self.seconds = time.time() - self.started
         self.load.append(os.getloadavg()[0])
 
@@ -41,6 +46,14 @@ class Report:
         path = directory / f"{stamp}-{self.cloud}.json"
         write_json(path, asdict(self))
         return path
+
+    def text(self) -> str:
+        """Return a table of the steps; the one that failed is marked."""
+        rows = [
+            (name, seconds, self.outcome.upper() if name == self.failed else "")
+            for name, seconds in [*self.steps, ("all", self.seconds)]
+        ]
+        return table(rows, ("step", "seconds", ""))
 
 
 def table(rows: Sequence[Sequence[Any]], headings: Sequence[str]) -> str:

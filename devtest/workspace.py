@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where devtest keeps things: the state of this machine's clouds, and a cache that outlives it."""
+"""Where devtest keeps the state of an undercloud and its clouds, and the cache that all share."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import platformdirs
+
+from altostratus.process import CommandError
+from devtest import settings
+from devtest.container import hostnet
+from devtest.settings import DEFAULT_NAME, Given, Settings
+from generator.output.generated import Generated
 
 APPLICATION = "altostratus"
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The two directories. ``destroy`` removes ``state``; ``cache`` stays."""
+    """Two directories (``destroy`` removes ``state``, ``cache`` stays), and the settings."""
 
     state: Path
     cache: Path
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def clouds_yaml(self) -> Path:
@@ -39,7 +47,7 @@ class Workspace:
 
     @property
     def lock(self) -> Path:
-        """Held by the one command that changes something."""
+        """The lock of the one command that changes something."""
         return self.state / "lock"
 
     @property
@@ -53,16 +61,41 @@ class Workspace:
         return self.cache / "schema"
 
     def stacks(self, cloud: str) -> Path:
-        """What generate-stacks made of the cloud file of ``cloud``."""
+        """Return the directory of what generate-stacks writes for ``cloud``."""
         return self.state / "stacks" / cloud
 
+    def generated(self, cloud: str) -> Generated:
+        """Return what generate-stacks wrote for ``cloud``."""
+        return Generated(self.stacks(cloud), cloud)
+
     def images(self, cloud: str) -> Path:
-        """What build-images made for ``cloud``: image files and manifest.json."""
+        """Return the directory of what build-images writes for ``cloud``: images, manifest.json."""
         return self.state / "images" / cloud
 
 
-def find() -> Workspace:
-    """Return the directories: $ALTOSTRATUS_STATE and $ALTOSTRATUS_CACHE, else the XDG ones."""
-    state = os.environ.get("ALTOSTRATUS_STATE") or platformdirs.user_state_path(APPLICATION)
+def find(given: Given | None = None) -> Workspace:
+    """Return the workspace of the undercloud that ``given`` and the environment choose.
+
+    The state is in $ALTOSTRATUS_STATE, else in a directory that follows from the name; the cache
+    is in $ALTOSTRATUS_CACHE or the user's cache directory. Nothing is written. Raises InputError
+    if a setting is not that of the undercloud, which was started already.
+    """
+    given = given or settings.given(None, None, None, os.environ)
+    name = given.name or DEFAULT_NAME
+    own = APPLICATION if name == DEFAULT_NAME else f"{APPLICATION}-{name}"
+    state = Path(
+        os.environ.get("ALTOSTRATUS_STATE") or platformdirs.user_state_path(own)
+    ).absolute()
     cache = os.environ.get("ALTOSTRATUS_CACHE") or platformdirs.user_cache_path(APPLICATION)
-    return Workspace(Path(state).absolute(), Path(cache).absolute())
+    stored = settings.load(state)
+    chooses = name != DEFAULT_NAME and stored is None and given.transfer is None
+    merged = settings.merge(state, stored, given, _taken() if chooses else ())
+    return Workspace(state, Path(cache).absolute(), merged)
+
+
+def _taken() -> list[IPv4Network]:
+    """Return the networks that the host has routes to; none if it cannot tell (see ``doctor``)."""
+    try:
+        return hostnet.destinations()
+    except CommandError:
+        return []

@@ -40,6 +40,12 @@ def stacks(heat: Any) -> list[Any]:
         return list(heat.stacks.list())
 
 
+def output(heat: Any, stack: str, key: str) -> Any:
+    """Return the value of the output ``key`` of a stack."""
+    with translated(SERVICE):
+        return heat.stacks.output_show(stack, key)["output"]["output_value"]
+
+
 def create(heat: Any, name: str, fields: dict[str, Any]) -> None:
     """Begin to create a stack; ``fields`` are the API's, such as ``template``."""
     with translated(SERVICE):

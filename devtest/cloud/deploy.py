@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from altostratus.clients import heat as heat_api
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
-from devtest.cloud import stacks
+from devtest.cloud import heatenv, stacks
 from devtest.undercloud import instances
 from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
@@ -25,8 +25,6 @@ DEPLOYMENT = "OS::Heat::StructuredDeployment"
 LOG_LINES = 20
 # Seconds without news until the user is told what Heat waits for: emulated machines take minutes.
 SILENCE = 60.0
-# Later ones win: the resource registry, and all parameters (``devtest.cloud.heatenv``).
-ENVIRONMENTS = ("environment.yaml", "heat-env.json")
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,10 @@ def deploy(
     ``timeout`` is in seconds. Raises AltostratusError as soon as an instance reports failure, with
     the instance, the step and its log lines; Heat itself would wait for the other instances.
     """
-    directory = workspace.stacks(cloud)
-    environments = [directory / name for name in ENVIRONMENTS]
-    request = stacks.compose(directory / f"{cloud}.yaml", environments)
+    generated = workspace.generated(cloud)
+    # Later ones win: the resource registry, then all parameters.
+    environments = [generated.environment, generated.directory / heatenv.MERGED]
+    request = stacks.compose(generated.template, environments)
     heat = stacks.client(undercloud)
     before = stacks.apply(heat, cloud, request, timeout)
     started = heard = time.monotonic()

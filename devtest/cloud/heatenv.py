@@ -5,11 +5,12 @@ This is TripleO's HEAT_ENV, in JSON::
 
     {"overcloud-hypervisor": "docker", "parameters": {"KeystoneCount": 2}}
 
-The user's file is kept apart from the merged one, so that a default that changes is not hidden by
-what it was at the last deployment. Both are kept with mode 0600: they may hold passwords.
+The user's file is kept apart from the merged one, so that a changed default takes effect. Both are
+kept with mode 0600: they may hold passwords.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from altostratus.yamlfile.problems import Report, nearest
 from altostratus.yamlfile.schema import Schema
 from devtest.undercloud.instances import KEYPAIR
 from devtest.workspace import Workspace
-from generator.cloudfile.model import Role
 
 HYPERVISOR = "overcloud-hypervisor"
 """The property of the file that is the hypervisor type of all roles."""
@@ -32,7 +32,6 @@ HYPERVISOR = "overcloud-hypervisor"
 MERGED = "heat-env.json"
 IMAGES = "images-env.yaml"
 _USER = "user-env.json"
-_SECRETS = "secrets.yaml"
 _KEY = "KeyName"
 
 FILE: Schema = {
@@ -56,7 +55,7 @@ FILE: Schema = {
 
 @dataclass(frozen=True)
 class UserEnvironment:
-    """What the user's file says; ``path`` is where, for messages."""
+    """The content of the user's file; ``path`` is for messages."""
 
     path: Path
     hypervisor: str | None = None
@@ -78,8 +77,8 @@ def read(path: Path) -> UserEnvironment:
 def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
     """Check the user's file, then keep a copy for this and later deployments of ``cloud``.
 
-    Without ``path`` the copy that there is is checked. Raises as ``check``; what was kept before a
-    bad file stays.
+    Without ``path`` the kept copy is checked. Raises as ``check``; a bad file does not replace the
+    kept one.
     """
     if path is None:
         check(workspace, cloud, kept(workspace, cloud))
@@ -92,24 +91,23 @@ def adopt(workspace: Workspace, cloud: str, path: Path | None) -> None:
 
 
 def kept(workspace: Workspace, cloud: str) -> UserEnvironment:
-    """Return what the kept file says; nothing if there is none."""
+    """Return the content of the kept file; an empty one if there is none."""
     path = workspace.stacks(cloud) / _USER
     return read(path) if path.exists() else UserEnvironment(path)
 
 
 def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
-    """Raise InputError if the user's file has a parameter that is not the user's to give.
+    """Raise InputError if the user's file has a parameter that the user may not set.
 
     Needs what generate-stacks wrote for ``cloud``.
     """
-    directory = workspace.stacks(cloud)
-    known = _load(directory / f"{cloud}.yaml")["parameters"]
-    images = {one["parameter"] for one in _load(directory / "images.yaml")["images"]}
+    generated = workspace.generated(cloud)
+    known, images = generated.parameters, {one.parameter for one in generated.roles.values()}
     for name, value in user.parameters.items():
         if name not in known:
             raise InputError(f"{user.path}: no parameter {name}", nearest(name, known))
         if known[name].get("hidden"):
-            hint = f"change it in {directory / _SECRETS}"
+            hint = f"change it in {generated.secrets_file}"
             raise InputError(f"{user.path}: {name} is a secret", hint)
         if name in images or name == _KEY:
             hint = "load-image gives the images, devtest the key of its workspace"
@@ -120,20 +118,19 @@ def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
 
 def merge(workspace: Workspace, cloud: str) -> Path:
     """Write all parameters of the deployment of ``cloud`` to one file and return its path."""
-    user, directory = kept(workspace, cloud), workspace.stacks(cloud)
+    user, generated = kept(workspace, cloud), workspace.generated(cloud)
     check(workspace, cloud, user)
-    secrets = _load(directory / _SECRETS)
+    images = yaml.safe_load((generated.directory / IMAGES).read_text(encoding="utf-8"))
     parameters = {
-        **_load(directory / "environment.yaml")["parameters"],
+        **generated.defaults,
         **user.parameters,
-        **_load(directory / IMAGES)["parameters"],
-        **secrets.get("parameter_defaults", {}),
-        **secrets.get("parameters", {}),
+        **images["parameters"],
+        **generated.secrets,
         _KEY: KEYPAIR,
     }
-    # A secret that no service of the cloud has any more waits in its file for its return.
-    known = _load(directory / f"{cloud}.yaml")["parameters"]
-    path = directory / MERGED
+    # The secret of a service that was taken out stays in its file, for the service's return.
+    known = generated.parameters
+    path = generated.directory / MERGED
     write_json(path, {"parameters": {k: v for k, v in parameters.items() if k in known}}, 0o600)
     return path
 
@@ -141,16 +138,4 @@ def merge(workspace: Workspace, cloud: str) -> Path:
 def parameters(workspace: Workspace, cloud: str) -> dict[str, Any]:
     """Return all parameters of the last deployment of ``cloud``; none before the first."""
     path = workspace.stacks(cloud) / MERGED
-    return dict(_load(path)["parameters"]) if path.exists() else {}
-
-
-def counts(given: Mapping[str, Any], roles: Iterable[Role]) -> dict[str, int]:
-    """Return the number of instances of each role, by the parameters ``given`` or the cloud file.
-
-    Heat takes a number in quotes, too.
-    """
-    return {role.name: int(given.get(f"{role.title}Count", role.count)) for role in roles}
-
-
-def _load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return dict(json.loads(path.read_text(encoding="utf-8"))["parameters"]) if path.exists() else {}

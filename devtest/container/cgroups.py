@@ -17,7 +17,7 @@ from altostratus.files import write_json
 from altostratus.process import run
 from devtest.container import processes
 
-# What /proc/PID/cgroup calls the version 2 hierarchy is an empty string.
+# The version 2 hierarchy has no controllers in /proc/PID/cgroup.
 UNIFIED = ""
 
 
@@ -41,7 +41,7 @@ def hierarchies(text: str | None = None) -> list[Hierarchy]:
 
 
 def is_unified() -> bool:
-    """Tell whether the host has version 2 only (no version 1 hierarchy besides)."""
+    """Return whether the host has version 2 alone, without hierarchies of version 1."""
     return all(entry.controllers == UNIFIED for entry in hierarchies())
 
 
@@ -58,10 +58,10 @@ def mount(base: Path, entry: Hierarchy) -> Path:
 
 
 def create(base: Path, name: str, record: Path) -> list[Path]:
-    """Make the cgroup ``name`` in each hierarchy, mounted below ``base``; return the directories.
+    """Create the cgroup ``name`` in each hierarchy, mounted below ``base``; return the directories.
 
-    They are nested in the caller's cgroups, so that limits on the caller stay in force. ``record``
-    gets the list that ``members`` and ``remove`` need, before anything is made.
+    They are nested in the caller's cgroups, so that its limits apply. The list that ``members`` and
+    ``remove`` need is written to ``record`` before anything is created.
     """
     own = hierarchies()
     inner = {entry: f"{entry.path.rstrip('/')}/{name}" for entry in own}
@@ -85,7 +85,7 @@ def create(base: Path, name: str, record: Path) -> list[Path]:
 
 
 def _delegate(parent: Path) -> None:
-    """Hand all controllers of a version 2 cgroup to its children.
+    """Enable all controllers of a version 2 cgroup for its children.
 
     Its own processes must leave it first ("no internal processes" rule of cgroups(7)).
     """
@@ -100,7 +100,7 @@ def _delegate(parent: Path) -> None:
 
 
 def recover(name: str, text: str, record: Path) -> bool:
-    """Write ``record`` anew from the cgroups (``text``, proc_pid_cgroup(5)) of one of the members.
+    """Write ``record`` again from the cgroups (``text``, proc_pid_cgroup(5)) of one of the members.
 
     ``name`` is that given to ``create``. Returns False where the process is not a member.
     """
@@ -158,7 +158,7 @@ def remove(base: Path, record: Path) -> list[str]:
 
 
 def _remove_tree(top: Path) -> bool:
-    """Remove a cgroup and all below it; the kernel may need a moment after the last process."""
+    """Remove a cgroup and those below it; the kernel may need a moment after the last process."""
     for _ in range(20):
         if not top.exists():
             return True

@@ -7,6 +7,7 @@ it. Removing the namespace and the link removes all of it.
 
 import contextlib
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,18 @@ def links(namespace: str = "") -> list[str]:
 def routes() -> list[dict[str, Any]]:
     """Return the host's IPv4 routes (``dst``, ``dev``, perhaps ``gateway``)."""
     return _ip("route")
+
+
+def destinations(*without: str) -> list[IPv4Network]:
+    """Return the networks of the host's IPv4 routes but the default one.
+
+    Routes on the devices ``without`` do not count.
+    """
+    return [
+        IPv4Network(route["dst"])
+        for route in routes()
+        if route["dst"] != "default" and route.get("dev") not in without
+    ]
 
 
 def addresses() -> dict[str, list[str]]:

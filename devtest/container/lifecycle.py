@@ -3,7 +3,7 @@
 
 A container is a complete node run with util-linux and iproute2 alone: systemd as init, namespaces
 of its own for mounts, pids, IPC, host name, network and cgroups, on an image that stays read-only.
-It is tidiness, not a security boundary: root inside is root outside.
+It keeps things apart, but is no security boundary: root inside is root outside.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from altostratus.process import run
 from devtest.container import cgroups, hostnet, loops, owner, processes
 from devtest.container.spec import Network, Spec, load
 
-# Seconds until PID 1 of the container exists; then systemd's part begins.
+# Seconds until PID 1 of the container runs.
 START_TIMEOUT = 60.0
 # Seconds that a container has to power off. Nested instances are shut down within 20 s (stop-guests
 # of the element nova-libvirt), services before and after them in a few.
@@ -89,7 +89,8 @@ def _clean_after_another(spec: Spec) -> None:
     if other(spec):
         raise AltostratusError(
             f"a container {spec.name} runs already, with its state in {state.parent}",
-            f"stop it first: ALTOSTRATUS_STATE={state.parent} devtest undercloud stop",
+            f"stop it first: ALTOSTRATUS_STATE={state.parent} devtest undercloud stop; "
+            "or give this undercloud another name: --name NAME",
         )
     if (state / "spec.json").exists():
         clean(load(state / "spec.json"))
@@ -139,7 +140,7 @@ def _wait_for_init(spec: Spec) -> None:
 
 
 def _booted(spec: Spec) -> bool:
-    """Tell whether the init runs, not still the program of ours that is to become it."""
+    """Return whether the init runs, and no longer the program of ours that becomes it."""
     init = pid(spec)
     arguments = processes.arguments(init) if init else []
     return bool(arguments) and b"devtest.container.stage" not in arguments
@@ -153,9 +154,9 @@ def tail(path: Path, lines: int = 20) -> str:
 
 
 def stop(spec: Spec, timeout: float = STOP_TIMEOUT) -> None:
-    """Power the container off (kill it after ``timeout`` seconds), remove what it had on the host.
+    """Power the container off, or kill it after ``timeout`` seconds; remove it from the host.
 
-    Its data and its changed root stay in the state directory.
+    Its data and the changes of its root are kept in the state directory.
     """
     init = pid(spec)
     if init and timeout:
@@ -165,11 +166,10 @@ def stop(spec: Spec, timeout: float = STOP_TIMEOUT) -> None:
 
 
 def clean(spec: Spec) -> None:
-    """Remove the container's processes, loop devices, network and cgroups, however they stayed.
+    """Remove the container's processes, loop devices, network and cgroups, however they were left.
 
-    Safe to call at any time, also when nothing is there, or a container of the same name with
-    another state directory: that one is not touched. Mounts live in the namespaces of the
-    processes and go with them.
+    It does nothing where there is nothing, and does not touch a container of the same name with
+    another state directory. Mounts are in the namespaces of the processes and end with them.
     """
     if owner.of(spec.name) in (None, spec.state):
         _clean_machine(spec)
@@ -192,10 +192,10 @@ def belonging(directory: Path) -> list[Spec]:
 
 
 def _recover_cgroups(spec: Spec) -> None:
-    """Find out again in which cgroups the container is, when its state was removed by hand."""
+    """Find the container's cgroups again, if its state was removed by hand."""
     if spec.cgroups.exists() or owner.of(spec.name) != spec.state:
         return
-    # Who waits for the init is in the namespace as well, and in no cgroup of the container's.
+    # The process that waits for the init is in the namespace too, but in none of the cgroups.
     for member in hostnet.pids(spec.name):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             text = Path(f"/proc/{member}/cgroup").read_text()
@@ -208,10 +208,10 @@ def _clean_machine(spec: Spec) -> None:
     init = pid(spec)
     own = processes.recorded(spec.supervisor_pid)
     victims = {entry for entry in (own, init) if entry}
-    # Nobody can tell whose they were when their files and those who mounted them are gone.
+    # Once their files and the processes that mounted them are gone, nothing tells whose they were.
     mounted = loops.mounted([each for each in (init, *cgroups.members(spec.cgroups)) if each])
-    # Those in our cgroups are killed until none is left: a fork may slip through one round. A
-    # supervisor that has only begun has neither written its pid nor made a cgroup.
+    # Kill until nothing is left: a process may fork meanwhile. A supervisor that has just been
+    # started has neither written its pid nor created a cgroup.
     for _ in range(50):
         victims |= set(cgroups.members(spec.cgroups)) - {os.getpid()}
         victims |= set(processes.with_arguments(SUPERVISOR, spec.path))

@@ -44,7 +44,7 @@ def attached(directory: Path) -> list[str]:
         device["name"]
         for device in devices
         if (str(device["back-maj:min"]).strip(), int(device["back-ino"])) in files
-        # Of a file that was deleted the path is all that there is.
+        # A file that was deleted has only its path left.
         or str(device.get("back-file") or "").startswith(f"{directory}/")
     ]
 
@@ -98,6 +98,6 @@ def _free(left: Callable[[], list[str]], which: str) -> None:
                 "see who mounts them: grep DEVICE /proc/*/mounts; unmount them and try again",
             )
         for device in devices:
-            # It may be free by now.
+            # It may be free already.
             run(["losetup", "--detach", device], check=False)
         time.sleep(0.05)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose a container's name is: the network namespace, link and cgroups of a name exist once.
+"""Which state directory owns a container name.
 
-Two state directories may both describe an undercloud; one of them has it on the machine at a time.
-The record is a symbolic link, named as the container, to that state directory. It goes with a
-reboot, as everything does that it stands for.
+The network namespace, the link and the cgroups of a name exist once on a machine.
+Several state directories may describe a container of the same name; one at a time has it on the
+machine. The record is a symbolic link, named as the container, to that state directory. It goes
+with a reboot, as does everything that it stands for.
 """
 
 import contextlib

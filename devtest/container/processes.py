@@ -55,7 +55,7 @@ def all_pids() -> Iterator[int]:
 
 
 def arguments(pid: int) -> list[bytes]:
-    """Return the arguments of a process; none if it ended, or is about to."""
+    """Return the arguments of a process; none if it has ended or is ending."""
     try:
         text = (PROC / str(pid) / "cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -81,7 +81,7 @@ def with_arguments(*words: str | Path) -> list[int]:
 
 
 def kill(pids: Iterable[int], signum: signal.Signals = signal.SIGKILL) -> None:
-    """Send ``signum`` to each pid; those that are gone already do not matter."""
+    """Send ``signum`` to each pid; pids that are gone are ignored."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signum)

@@ -17,12 +17,12 @@ from altostratus.files import write_json
 
 @dataclass(frozen=True)
 class Network:
-    """The container's wire: a veth pair, one end in the container as eth0, the other on the host.
+    """The container's link: a veth pair, one end in the container as eth0, the other on the host.
 
     ``link`` is the other end (at most 15 characters, ip-link(8)); addresses are CIDR strings;
     ``routes`` are networks that the host reaches through the container. With ``peer`` the other
-    end is in that network namespace instead, ``host_address`` is the router's behind it and set by
-    somebody else.
+    end is in that network namespace instead, and ``host_address`` is the address of the router
+    there, which it already has.
     """
 
     link: str

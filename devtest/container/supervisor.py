@@ -45,7 +45,7 @@ def _bind(source: Path, target: Path) -> None:
 
 
 def seed_data(spec: Spec, target: str) -> Path:
-    """Return the data directory for ``target``; at first it is a copy of what the image has there.
+    """Return the data directory for ``target``, first made as a copy of the image's.
 
     A new image may number its users differently: what belonged to the directory's old owner then
     gets the new one.
@@ -77,9 +77,9 @@ def _follow_owner(directory: Path, old: os.stat_result, new: os.stat_result) -> 
 
 
 def prepare_root(spec: Spec) -> None:
-    """Write into the mounted root what makes this image this container.
+    """Write the files and secrets of this container into its mounted root.
 
-    The report of an earlier start goes: nobody shall take it for this one's.
+    The report of an earlier start is deleted, so that nothing takes it for this one's.
     """
     for path, text in spec.files.items():
         write_text(spec.root / path.lstrip("/"), text)

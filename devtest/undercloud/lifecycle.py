@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local undercloud: the image of ``examples/undercloud.yaml`` run as one system container."""
+"""The local undercloud: the image of its cloud file run as one system container."""
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,31 +11,21 @@ from altostratus.files import write_text
 from devtest import container
 from devtest.container import spec
 from devtest.container.spec import Network, Spec
-from devtest.workspace import APPLICATION, Workspace
+from devtest.undercloud import host
+from devtest.workspace import Workspace
+from imagebuild import manifest
 from novadrivers.processes import processes
 
 CLOUD = "undercloud"
 # The instance name that generate-stacks gives to its one node.
 NODE = "undercloud"
-LINK = "as-uc"
-HOST_ADDRESS = "10.77.0.1/30"
-ADDRESS = "10.77.0.2/30"
 # Seconds from start to answering services; without a schema dump the databases take minutes.
 READY_TIMEOUT = 900.0
 METADATA = f"/var/lib/os-collect-config/local-data/{NODE}.json"
 SCHEMA = "/var/cache/altostratus/schema"
-# Directories that outlive a new image: what users stored, and disks of their instances. They also
-# sit on a real file system that way, where databases and loop devices are at home.
-# Those of the hypervisors come besides, see state_paths.
+# Directories that outlive a new image: what users stored, and the disks of instances. They are on a
+# real file system, not an overlay, as databases and loop devices need. See also state_paths.
 DATA = ("/var/lib/mysql", "/var/lib/glance")
-FILES = {
-    "/etc/hostname": f"{NODE}\n",
-    "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NODE}\n",
-    "/etc/systemd/network/05-undercloud.network": (
-        "[Match]\nName=eth0\n\n"
-        f"[Network]\nAddress={ADDRESS}\nGateway={HOST_ADDRESS.partition('/')[0]}\n"
-    ),
-}
 
 
 def describe(workspace: Workspace) -> Spec:
@@ -44,29 +33,52 @@ def describe(workspace: Workspace) -> Spec:
 
     Raises AltostratusError when one of them is missing.
     """
-    stacks, images = workspace.stacks(CLOUD), workspace.images(CLOUD)
-    manifest = images / "manifest.json"
-    for needed in (manifest, stacks / "networks.json", stacks / "metadata" / f"{NODE}.json"):
+    generated, images = workspace.generated(CLOUD), workspace.images(CLOUD)
+    metadata = generated.metadata_file(NODE)
+    for needed in (images / manifest.FILE, generated.networks_file, metadata):
         if not needed.exists():
             raise AltostratusError(f"{needed} is missing", "build the undercloud: devtest build")
-    image = json.loads(manifest.read_text())["images"][0]
-    networks = json.loads((stacks / "networks.json").read_text())["networks"]
-    metadata = json.loads((stacks / "metadata" / f"{NODE}.json").read_text())
+    image = built(workspace, CLOUD, NODE)
+    network = workspace.settings.network(each.cidr for each in generated.networks)
     return Spec(
-        name=APPLICATION,
+        name=workspace.settings.container,
         state=workspace.container,
         image=images / image["file"],
         image_key=image["sha256"],
-        network=Network(LINK, HOST_ADDRESS, ADDRESS, tuple(entry["cidr"] for entry in networks)),
-        files=FILES,
-        secrets={METADATA: str(stacks / "metadata" / f"{NODE}.json")},
+        network=network,
+        files=_files(network),
+        secrets={METADATA: str(metadata)},
         binds={SCHEMA: str(workspace.schema)},
-        data=(*DATA, *state_paths(metadata)),
+        data=(*DATA, *state_paths(generated.metadata(NODE))),
     )
 
 
+def built(workspace: Workspace, cloud: str, role: str) -> dict[str, Any]:
+    """Return the manifest's record of the image of a generated cloud's role.
+
+    Raises AltostratusError if it was not built.
+    """
+    name = workspace.generated(cloud).roles[role].name
+    records = manifest.read_manifest(workspace.images(cloud) / manifest.FILE)
+    if name not in records:
+        raise AltostratusError(f"the image {name} was not built", "devtest build")
+    return records[name]
+
+
+def _files(network: Network) -> dict[str, str]:
+    """Return the files with the node's name and its address on the link to the host."""
+    return {
+        "/etc/hostname": f"{NODE}\n",
+        "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {NODE}\n",
+        "/etc/systemd/network/05-undercloud.network": (
+            "[Match]\nName=eth0\n\n"
+            f"[Network]\nAddress={network.address}\nGateway={network.gateway}\n"
+        ),
+    }
+
+
 def state_paths(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return where a node with this ``metadata`` keeps disks: of instances, of virtual nodes."""
+    """Return where a node with this ``metadata`` keeps the disks of instances and virtual nodes."""
     machines = metadata.get("virtual-baremetal", {}).get("state_path")
     computes = (process.state_path for process in processes(metadata))
     return (*computes, *([machines] if machines else ()))
@@ -74,14 +86,12 @@ def state_paths(metadata: Mapping[str, Any]) -> tuple[str, ...]:
 
 def bridge(workspace: Workspace) -> str:
     """Return the undercloud's bridge to its provider networks."""
-    path = workspace.stacks(CLOUD) / "metadata" / f"{NODE}.json"
-    return str(json.loads(path.read_text())["neutron"]["ovs"]["bridges"][0]["name"])
+    return str(workspace.generated(CLOUD).metadata(NODE)["neutron"]["ovs"]["bridges"][0]["name"])
 
 
 def address(workspace: Workspace) -> str:
     """Return the address on which the undercloud's services answer."""
-    path = workspace.stacks(CLOUD) / "metadata" / f"{NODE}.json"
-    return str(json.loads(path.read_text())["keystone"]["host"])
+    return str(workspace.generated(CLOUD).metadata(NODE)["keystone"]["host"])
 
 
 def current(workspace: Workspace) -> Spec:
@@ -92,17 +102,19 @@ def current(workspace: Workspace) -> Spec:
     saved = workspace.container / "spec.json"
     if saved.exists():
         return spec.load(saved)
-    network = Network(LINK, HOST_ADDRESS, ADDRESS)
-    return Spec(APPLICATION, workspace.container, Path(), "", network)
+    settings = workspace.settings
+    return Spec(settings.container, workspace.container, Path(), "", settings.network())
 
 
 def start(workspace: Workspace, timeout: float = READY_TIMEOUT) -> None:
     """Bring the undercloud up to date and wait until its services answer.
 
     A running container is restarted when its image changed, and gets changed metadata while it
-    runs. Raises AltostratusError with the failed script and its log lines.
+    runs. Raises AltostratusError with the failed script and its log lines, or, before anything is
+    started, when the host has other routes to the undercloud's networks.
     """
     wanted = describe(workspace)
+    host.require_free(wanted.network)
     if container.pid(wanted):
         running = current(workspace)
         if running.image_key != wanted.image_key:
@@ -152,7 +164,7 @@ def wait_until_ready(running: Spec, timeout: float, name: str = "the undercloud"
 
 
 def failure(report: dict[str, Any], name: str = "the undercloud") -> AltostratusError:
-    """Return the error that a failed refresh.json report amounts to."""
+    """Return the error for a refresh.json report of a failure."""
     log = "\n".join(report.get("log", []))
     return AltostratusError(
         f"{name}: {report.get('script', 'os-refresh-config')} failed:\n{log}",

@@ -15,7 +15,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,8 @@ from devtest.container import hostnet, spec
 from devtest.container.spec import Network, Spec
 from devtest.undercloud import instances, lifecycle, prepare
 from devtest.undercloud.instances import Instance
-from devtest.workspace import APPLICATION, Workspace
+from devtest.workspace import Workspace
+from generator.output.generated import Generated
 from novadrivers.processes import Process, processes
 
 if TYPE_CHECKING:
@@ -58,54 +58,51 @@ def describe(workspace: Workspace, cloud: str, name: str) -> Node:
 
     Raises InputError if the cloud has no such node.
     """
-    stacks, images = workspace.stacks(cloud), workspace.images(cloud)
-    path = stacks / "metadata" / f"{name}.json"
-    if not path.exists():
-        raise InputError(
-            f"{cloud} has no node {name}", f"nodes: {', '.join(names(workspace, cloud))}"
-        )
-    metadata = json.loads(path.read_text())
-    records = json.loads((images / "manifest.json").read_text())["images"]
-    image = next(each for each in records if each["role"] == metadata["instance"]["role"])
+    generated, images = workspace.generated(cloud), workspace.images(cloud)
+    if name not in generated.instances:
+        listed = ", ".join(generated.instances)
+        raise InputError(f"{cloud} has no node {name}", f"nodes: {listed}")
+    metadata = generated.metadata(name)
+    image = lifecycle.built(workspace, cloud, metadata["instance"]["role"])
     described = Spec(
-        name=f"{APPLICATION}-{name}",
+        name=f"{workspace.settings.container}-{name}",
         state=workspace.nodes / name,
         image=images / image["file"],
         image_key=image["sha256"],
-        network=_wire(workspace, stacks, metadata),
+        network=_link(workspace, generated, metadata),
         files={
             "/etc/hostname": f"{name}\n",
             "/etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n",
             # The bridge has the address.
             "/etc/systemd/network/05-wire.network": "[Match]\nName=eth0\n\n[Link]\nUnmanaged=yes\n",
         },
-        secrets={f"{LOCAL_DATA}/{name}.json": str(path)},
+        secrets={f"{LOCAL_DATA}/{name}.json": str(generated.metadata_file(name))},
         data=lifecycle.state_paths(metadata),
     )
     return _node(described)
 
 
-def _wire(workspace: Workspace, stacks: Path, metadata: dict[str, Any]) -> Network:
+def _link(workspace: Workspace, generated: Generated, metadata: dict[str, Any]) -> Network:
     """Return the node's link: its address is the one on the network of the undercloud."""
-    router = lifecycle.address(workspace)
-    networks = json.loads((stacks / "networks.json").read_text())["networks"]
-    for each in networks:
-        prefix = IPv4Network(each["cidr"]).prefixlen
-        if each.get("gateway") == router and each["name"] in metadata["instance"]["addresses"]:
-            own = metadata["instance"]["addresses"][each["name"]]
-            link = _link(metadata["instance"]["name"])
-            return Network(link, f"{router}/{prefix}", f"{own}/{prefix}", peer=APPLICATION)
+    router, name = lifecycle.address(workspace), metadata["instance"]["name"]
+    addresses = metadata["instance"]["addresses"]
+    for each in generated.networks:
+        if each.gateway == router and each.name in addresses:
+            prefix, own = each.cidr.prefixlen, addresses[each.name]
+            peer = workspace.settings.container
+            return Network(link_name(name), f"{router}/{prefix}", f"{own}/{prefix}", peer=peer)
     raise AltostratusError(
-        f"{metadata['instance']['name']} is on no network whose gateway is the undercloud",
+        f"{name} is on no network whose gateway is the undercloud, {router}",
         "give it the undercloud's network: examples/hypervisor-node.yaml",
     )
 
 
-def _link(name: str) -> str:
-    plain = f"as-{name}"
+def link_name(node: str) -> str:
+    """Return the name of the end of a node's link that is in the undercloud's network namespace."""
+    plain = f"as-{node}"
     if len(plain) <= LINK_LENGTH:
         return plain
-    return f"as-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return f"as-{hashlib.sha256(node.encode()).hexdigest()[:12]}"
 
 
 def _node(described: Spec) -> Node:
@@ -121,11 +118,6 @@ def _hosts(process: Process) -> list[str]:
     return [process.host] if count is None else [f"{process.host}-{i}" for i in range(count)]
 
 
-def names(workspace: Workspace, cloud: str) -> list[str]:
-    """Return the names of all nodes of the generated cloud ``cloud``."""
-    return sorted(path.stem for path in workspace.stacks(cloud).glob("metadata/*.json"))
-
-
 def containers(workspace: Workspace) -> list[Spec]:
     """Return the containers of the nodes that were added, running or not, ordered by name."""
     return [spec.load(path) for path in sorted(workspace.nodes.glob("*/spec.json"))]
@@ -139,7 +131,7 @@ def added(workspace: Workspace) -> list[Node]:
 def choose(workspace: Workspace, cloud: str, name: str | None) -> str:
     """Return the name of the node to add: ``name``, or the first that is not there yet."""
     there = {each.state.name for each in containers(workspace)}
-    free = [each for each in names(workspace, cloud) if each not in there]
+    free = [each for each in workspace.generated(cloud).instances if each not in there]
     if name is None and not free:
         raise AltostratusError(
             f"all nodes of {cloud} are there: {', '.join(sorted(there))}",

@@ -15,7 +15,7 @@ import tiny
 from altostratus import datafiles
 from altostratus.hypervisors import HYPERVISORS
 from devtest import clouds
-from devtest.cloud import chain
+from devtest.cloud import cloudfiles
 from devtest.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def connect(workspace: Workspace) -> Connection:
 
 def enabled() -> list[str]:
     """Return the types that have a nova-compute on the undercloud."""
-    cloud, _ = chain.read(datafiles.examples_path() / chain.UNDERCLOUD)
+    cloud, _ = cloudfiles.read(datafiles.examples_path() / "undercloud.yaml")
     services = {name for role in cloud.roles.values() for name in role.services}
     return [name for name in HYPERVISORS if f"nova-{name}" in services]
 

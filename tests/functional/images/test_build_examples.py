@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from altostratus import datafiles
-from devtest.cloud import chain
+from devtest.cloud import cloudfiles
 
 pytestmark = pytest.mark.gate
 
@@ -31,7 +31,7 @@ def build(example: str, scratch: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_role_has_its_image(example: str, scratch: Path) -> None:
     built = build(example, scratch)
-    cloud, _ = chain.read(datafiles.examples_path() / f"{example}.yaml")
+    cloud, _ = cloudfiles.read(datafiles.examples_path() / f"{example}.yaml")
     assert built.keys() == cloud.roles.keys()
     for name, role in cloud.roles.items():
         assert built[name]["hypervisor"] == role.hypervisor

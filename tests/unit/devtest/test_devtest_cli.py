@@ -12,8 +12,9 @@ import pytest
 from altostratus import datafiles
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError, InputError
-from devtest import commands, main
-from devtest.cloud import chain
+from devtest import main
+from devtest.cloud import cloudfiles, steps
+from devtest.commands import machine
 from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
 
@@ -45,6 +46,36 @@ def test_help_loads_no_openstack_client() -> None:
     assert done.stdout.strip() == "[]"
 
 
+EVERY = [
+    command
+    for entry in main.COMMANDS
+    for command in (entry.commands if isinstance(entry, main.Group) else [entry])
+]
+
+
+@pytest.mark.parametrize("command", EVERY, ids=lambda command: command.function)
+def test_every_command_has_a_function(command: main.Command) -> None:
+    assert callable(command.resolve())
+
+
+def test_help_lists_the_commands_that_are_tested() -> None:
+    names = {
+        *(entry.name for entry in main.COMMANDS),
+        *(
+            f"{entry.name} {command.name}"
+            for entry in main.COMMANDS
+            if isinstance(entry, main.Group)
+            for command in entry.commands
+        ),
+    }
+    assert names == set(COMMANDS)
+
+
+def test_the_name_of_an_undercloud_is_not_that_of_an_instance() -> None:
+    for command in (["ssh", "keystone-0"], ["logs", "keystone-0"], ["node", "remove", "n-0"]):
+        assert main.parser().parse_args(["--name", "lab", *command]).name == "lab"
+
+
 @pytest.mark.parametrize("argv", [[], ["frobnicate"], ["undercloud"], ["ssh"], ["logs", "--lines"]])
 def test_wrong_arguments_exit_with_2(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as left:
@@ -63,6 +94,7 @@ def test_bad_cloud_file_exits_with_2_and_writes_nothing(
     assert not (tmp_path / "state").exists()
 
 
+EXAMPLE = cloudfiles.reached(datafiles.examples_path() / "undercloud.yaml")
 CLOUD = """\
 name: tiny
 hypervisors: [lxc]
@@ -102,17 +134,17 @@ def test_a_cloud_out_of_reach_is_refused_at_the_start(
 ) -> None:
     file, text = tmp_path / "cloud.yaml", CLOUD
     file.write_text(text)
-    chain.check_reach(*chain.read(file))
+    cloudfiles.check_reach(*cloudfiles.read(file), EXAMPLE)
     for old, new in changes.items():
         text = text.replace(old, new)
     file.write_text(text)
     with pytest.raises(InputError, match=message):
-        chain.check_reach(*chain.read(file))
+        cloudfiles.check_reach(*cloudfiles.read(file), EXAMPLE)
 
 
 @pytest.mark.parametrize("file", sorted(datafiles.examples_path().glob("overcloud*.yaml")))
 def test_examples_are_within_reach(file: Path) -> None:
-    chain.check_reach(*chain.read(file))
+    cloudfiles.check_reach(*cloudfiles.read(file), EXAMPLE)
 
 
 def test_missing_cloud_file_exits_with_2(
@@ -126,17 +158,17 @@ def test_missing_cloud_file_exits_with_2(
 
 @pytest.mark.parametrize("step", ["load", "deploy", "verify"])
 def test_a_step_without_its_files_says_what_comes_before(tmp_path: Path, step: str) -> None:
-    cloud, file = chain.read(None)
-    steps = chain.Chain(Workspace(tmp_path, tmp_path), cloud, file, Progress(quiet=True))
+    cloud, file = cloudfiles.read(None)
+    chosen = steps.Steps(Workspace(tmp_path, tmp_path), cloud.name, file, Progress(quiet=True))
     with pytest.raises(AltostratusError, match=f"overcloud needs {tmp_path}/stacks") as caught:
-        getattr(steps, step)()
+        getattr(chosen, step)()
     assert caught.value.hint == "devtest build"
     directory = tmp_path / "stacks/overcloud"
     directory.mkdir(parents=True)
     (directory / "overcloud.yaml").touch()
     if step == "deploy":
         with pytest.raises(AltostratusError, match="images-env.yaml") as caught:
-            steps.deploy()
+            chosen.deploy()
         assert caught.value.hint == "devtest load"
 
 
@@ -145,9 +177,9 @@ def test_instances_of_a_role_that_was_renamed_are_named() -> None:
         Instance(f"{role}-0", role, "overcloud", role, "ACTIVE", "undercloud-lxc", {})
         for role in ("web", "old")
     )
-    assert chain.hypervisors({"web": "lxc"}, [one]) == {"web-0": "lxc"}
+    assert steps.hypervisors({"web": "lxc"}, [one]) == {"web-0": "lxc"}
     with pytest.raises(AltostratusError, match=r"does not have: old-0 \(old\)") as caught:
-        chain.hypervisors({"web": "lxc"}, [one, two])
+        steps.hypervisors({"web": "lxc"}, [one, two])
     assert "devtest deploy" in str(caught.value.hint)
 
 
@@ -157,6 +189,8 @@ def test_stopped_undercloud_is_said(
     monkeypatch.setenv("ALTOSTRATUS_STATE", str(tmp_path))
     assert main.main(["undercloud", "status"]) == 1
     assert capsys.readouterr().out == "undercloud: stopped\n"
+    assert main.main(["--name", "lab", "status"]) == 0
+    assert capsys.readouterr().out.startswith("name lab, cloud file ")
     assert main.main(["undercloud", "enter"]) == 1
     assert "does not run" in capsys.readouterr().err
     assert main.main(["ssh", "keystone-0"]) == 1
@@ -169,7 +203,7 @@ def test_a_service_that_does_not_answer_is_no_internal_error(
     def unreachable(_: argparse.Namespace) -> None:
         raise keystoneauth1.exceptions.ConnectFailure("connection refused")
 
-    monkeypatch.setattr(commands, "status", unreachable)
+    monkeypatch.setattr(machine, "status", unreachable)
     assert main.main(["status"]) == 1
     said = capsys.readouterr().err
     assert "internal error" not in said
@@ -180,4 +214,4 @@ def test_a_service_that_does_not_answer_is_no_internal_error(
 def test_names_that_devtest_keeps(capsys: pytest.CaptureFixture[str]) -> None:
     file = str(datafiles.examples_path() / "undercloud.yaml")
     assert main.main(["build", "--cloud", file]) == 2
-    assert "devtest has something of its own called undercloud" in capsys.readouterr().err
+    assert 'the name "undercloud" is reserved by devtest' in capsys.readouterr().err

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which nodes there are, and what their containers are made of."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from records import manifest
 
 from altostratus.datafiles import examples_path
 from altostratus.errors import AltostratusError, InputError
 from devtest.container import spec
+from devtest.settings import Settings
 from devtest.undercloud import nodes
 from devtest.workspace import Workspace
 from generator import generate
@@ -23,9 +25,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(top / "state", top / "cache")
     for cloud in ("undercloud", CLOUD):
         generate.generate(examples_path() / f"{cloud}.yaml", workspace.stacks(cloud))
-    workspace.images(CLOUD).mkdir(parents=True)
-    record = {"role": "hypervisor", "file": "node.raw", "sha256": "abc"}
-    (workspace.images(CLOUD) / "manifest.json").write_text(json.dumps({"images": [record]}))
+    manifest(workspace, CLOUD, "hypervisor-node-hypervisor-lxc", "node.raw", "abc")
     return workspace
 
 
@@ -65,6 +65,24 @@ def test_an_unknown_node_is_refused_with_those_that_exist(workspace: Workspace) 
 
 
 def test_long_names_have_links_of_their_own(tmp_path: Path) -> None:
-    links = {nodes._link(f"a-node-with-a-long-name-{number}") for number in range(20)}
+    links = {nodes.link_name(f"a-node-with-a-long-name-{number}") for number in range(20)}
     assert len(links) == 20
     assert all(len(link) <= nodes.LINK_LENGTH for link in links)
+
+
+def test_a_node_follows_the_name_of_its_undercloud(workspace: Workspace) -> None:
+    node = nodes.describe(replace(workspace, settings=Settings("lab")), CLOUD, "hypervisor-0")
+    assert node.spec.name == "altostratus.lab-hypervisor-0"
+    assert node.spec.network.peer == "altostratus.lab"
+
+
+def test_a_node_of_other_networks_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    for cloud in ("undercloud", CLOUD):
+        text = (examples_path() / f"{cloud}.yaml").read_text().replace("192.168.24.", "10.1.2.")
+        (tmp_path / f"{cloud}.yaml").write_text(text)
+    other = Workspace(tmp_path / "state", workspace.cache)
+    generate.generate(examples_path() / "undercloud.yaml", other.stacks("undercloud"))
+    generate.generate(tmp_path / f"{CLOUD}.yaml", other.stacks(CLOUD))
+    manifest(other, CLOUD, "hypervisor-node-hypervisor-lxc", "node.raw", "abc")
+    with pytest.raises(AltostratusError, match="no network whose gateway is the undercloud"):
+        nodes.describe(other, CLOUD, "hypervisor-0")

@@ -237,3 +237,22 @@ def test_checks_follow_the_services(workspace: Workspace, monkeypatch: pytest.Mo
     assert ran == ["all", "servers"]
     with pytest.raises(AltostratusError, match="has no instance"):
         verify.verify(deployed(workspace), Progress(quiet=True))
+
+
+def test_fingerprint_follows_every_input(tmp_path: Path) -> None:
+    template, environment = tmp_path / "t.yaml", tmp_path / "e.yaml"
+    template.write_text("heat_template_version: '2021-04-16'\n")
+    environment.write_text("parameters: {A: one}\n")
+    first = stacks.fingerprint(stacks.compose(template, [environment]))
+    assert first == stacks.fingerprint(stacks.compose(template, [environment]))
+    environment.write_text("parameters: {A: two}\n")
+    assert first != stacks.fingerprint(stacks.compose(template, [environment]))
+
+
+def test_later_environments_win(tmp_path: Path) -> None:
+    template = tmp_path / "t.yaml"
+    template.write_text("heat_template_version: '2021-04-16'\n")
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"parameters: {{A: {name}}}\n")
+    request = stacks.compose(template, [tmp_path / "one", tmp_path / "two"])
+    assert request["environment"]["parameters"] == {"A": "two"}

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from altostratus.console import Progress
 from altostratus.datafiles import examples_path
 from altostratus.errors import InputError
-from devtest import commands, main
-from devtest.cloud import chain, heatenv
+from devtest import main
+from devtest.cloud import heatenv
+from devtest.cloud.steps import Steps
+from devtest.commands import cloud as commands
 from devtest.workspace import Workspace
 from generator import generate
 
@@ -151,8 +154,9 @@ def test_one_word(workspace: Workspace, tmp_path: Path) -> None:
     file.write_text(json.dumps({"overcloud-hypervisor": "docker"}))
 
     def types(arguments: Any) -> set[str]:
-        steps = commands._chain(arguments, found)
-        return {role.hypervisor for role in steps.cloud.roles.values()} | {str(steps.hypervisor)}
+        steps = commands.prepare(arguments, found)
+        generate.generate(steps.file, found.stacks(steps.cloud), hypervisor=steps.hypervisor)
+        return set(steps.types().values()) | {str(steps.hypervisor)}
 
     assert types(Arguments()) == {"lxc", "None"}
     assert types(Arguments(hypervisor="ironic")) == {"ironic"}
@@ -166,16 +170,15 @@ def test_one_word(workspace: Workspace, tmp_path: Path) -> None:
 def test_the_users_count_is_that_of_machines(workspace: Workspace) -> None:
     file = examples_path() / "overcloud.yaml"
     generate.generate(file, workspace.stacks(CLOUD), hypervisor="ironic")
-    cloud, _ = chain.read(file, "ironic")
     give(workspace, {"parameters": {"KeystoneCount": 2, "GlanceCount": "3"}})
-    steps = chain.Chain(workspace, cloud, file, commands.Progress(True), "ironic")
+    steps = Steps(workspace, CLOUD, file, Progress(True))
     counts = {"database": 1, "memcached": 1, "keystone": 2, "glance": 3}
-    assert steps._on_baremetal() == counts
+    assert steps.machines() == counts
 
 
 def test_types_are_those_that_were_generated(workspace: Workspace) -> None:
     file = examples_path() / "overcloud.yaml"
     generate.generate(file, workspace.stacks(CLOUD), hypervisor="docker")
-    cloud, _ = chain.read(file)
-    steps = chain.Chain(workspace, cloud, file, commands.Progress(True))
-    assert steps.types() == dict.fromkeys(cloud.roles, "docker")
+    steps = Steps(workspace, CLOUD, file, Progress(True))
+    roles = ("database", "memcached", "keystone", "glance")
+    assert steps.types() == dict.fromkeys(roles, "docker")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several commands do first: find the undercloud that is meant, lock it, check the user."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from altostratus import files
+from altostratus.errors import AltostratusError
+from altostratus.process import CommandError
+from devtest import container, settings, undercloud, workspace
+from devtest.container.spec import Spec
+from devtest.undercloud import nodes
+from devtest.workspace import Workspace
+
+SHELL = ("/bin/bash", "--login")
+
+
+def find(args: argparse.Namespace) -> Workspace:
+    """Return the workspace of the undercloud that is meant by the options and the environment."""
+    chosen = settings.given(args.name, args.undercloud, args.transfer_network, os.environ)
+    return workspace.find(chosen)
+
+
+def need_root() -> None:
+    """Raise AltostratusError unless root runs devtest."""
+    if os.geteuid() != 0:
+        raise AltostratusError("system containers need root", "run it as root")
+
+
+def need_undercloud(found: Workspace) -> None:
+    """Raise AltostratusError unless the undercloud runs."""
+    if container.pid(undercloud.current(found)) is None:
+        raise AltostratusError("the undercloud does not run", "devtest undercloud start")
+
+
+@contextlib.contextmanager
+def exclusive(found: Workspace) -> Iterator[None]:
+    """Hold the lock of the state directory; AltostratusError if another command has it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.lock(found.lock, blocking=False))
+        except BlockingIOError:
+            raise AltostratusError(
+                f"another devtest is at work in {found.state}", "wait for it, or stop it"
+            ) from None
+        yield
+
+
+def container_named(found: Workspace, name: str) -> Spec | None:
+    """Return the container of the undercloud or a further node; None if it is no such name."""
+    if name == undercloud.NODE:
+        return undercloud.current(found)
+    return next((each for each in nodes.containers(found) if each.state.name == name), None)
+
+
+def become(command: Sequence[str]) -> None:
+    """Replace this process by ``command``; CommandError if there is no such program."""
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606
+    except FileNotFoundError as error:
+        raise CommandError(f"{command[0]} is missing", "devtest doctor", returncode=None) from error
