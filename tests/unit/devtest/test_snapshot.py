@@ -33,7 +33,7 @@ def orphan(*arguments: str, **environment: str) -> Iterator[int]:
 
 def found(mark: str, *among: int) -> set[int]:
     """Those of ``among`` that count; a container that runs meanwhile is not our matter."""
-    return {who[0] for who, _ in snapshot.ours((mark,))} & set(among)
+    return {who[0] for who, _ in snapshot.ours(snapshot.CLOUDS, (mark,))} & set(among)
 
 
 def test_arguments_and_environment_tell_whose_it_is(tmp_path: Path) -> None:
