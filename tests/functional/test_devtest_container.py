@@ -53,7 +53,8 @@ def spec(scratch: Path, small_root: Path) -> Iterator[Spec]:
     before = look()
     yield described
     container.stop(described, timeout=0)
-    assert not snapshot.left(before, look)
+    left = snapshot.left(before, look)
+    assert not left
     shutil.rmtree(state, ignore_errors=True)
 
 

@@ -20,7 +20,7 @@ from devtest.workspace import Workspace
 
 pytestmark = pytest.mark.gate
 
-# How our tools and diskimage-builder name what they put into /tmp.
+# How our tools and diskimage-builder name what they put into /tmp and /var/tmp.
 TEMPORARY = ("altostratus", ".altostratus", "dib", "profiledir")
 
 
@@ -32,14 +32,15 @@ def nothing_left(before: snapshot.Snapshot, workspace: Workspace) -> None:
         return (
             snapshot.not_of_tests(text)
             and not text.startswith(ignored)
-            and (not text.startswith("/tmp/") or ours(text))
+            and (not text.startswith(("/tmp/", "/var/tmp/")) or ours(text))
         )
 
-    assert not snapshot.left(before, lambda: snapshot.take(counts, marks=(str(workspace.state),)))
+    left = snapshot.left(before, lambda: snapshot.take(counts, marks=(str(workspace.state),)))
+    assert not left
 
 
 def ours(name: str) -> bool:
-    """Tell whether a program of ours can have made a file in /tmp; others may use it meanwhile."""
+    """Tell whether a program of ours can have made a temporary file; others make theirs."""
     return Path(name).name.startswith(TEMPORARY)
 
 
