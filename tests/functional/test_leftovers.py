@@ -121,7 +121,7 @@ def test_an_interrupted_run_says_so(
     assert any("start undercloud" in line for line in run.stderr)
     run.send_signal(signum)
     try:
-        said, _ = run.stderr.read(), run.wait(timeout=60)
+        said, _ = run.stderr.read(), run.wait(timeout=30)
     finally:
         run.kill()
     assert run.returncode == 130
