@@ -18,6 +18,7 @@ for bare-metal nodes that their Ironic partitions.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS
@@ -106,6 +107,17 @@ class Image:
     """Heat parameter that takes its id in Glance."""
     partition: bool = False
     """ironic: one file system, with kernel and ramdisk beside it, instead of a disk that boots."""
+
+    def as_listed(self) -> dict[str, Any]:
+        """Return the fields that image lists and manifests share, as JSON values."""
+        return {
+            "name": self.name,
+            "role": self.role,
+            "hypervisor": self.hypervisor,
+            "release": self.release,
+            "elements": list(self.elements),
+            "parameter": self.parameter,
+        }
 
 
 def read_images(path: Path) -> list[Image]:

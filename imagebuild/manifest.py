@@ -147,12 +147,7 @@ def rewrite(directory: Path, new: Iterable[Mapping[str, Any]]) -> None:
 def _record(known: Mapping[str, Any], image: Image) -> dict[str, Any]:
     kind = HYPERVISORS[image.hypervisor]
     return {
-        "name": image.name,
-        "role": image.role,
-        "hypervisor": image.hypervisor,
-        "release": image.release,
-        "elements": list(image.elements),
-        "parameter": image.parameter,
+        **image.as_listed(),
         "file": f"{image.name}.{kind.suffix}",
         "format": kind.suffix,
         "disk_format": kind.disk_format,

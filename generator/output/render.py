@@ -85,20 +85,9 @@ def images(cloud: Cloud) -> list[Image]:
 
 def image_list(cloud: Cloud) -> str:
     """Return the text of the image list of ``cloud``, for build-images."""
-    content = {"images": [_image(one) for one in images(cloud)]}
+    content = {"images": [one.as_listed() for one in images(cloud)]}
     about = f"The images of the cloud: build-images -c {names.IMAGES} -o IMAGES"
     return _yaml(cloud, content, about)
-
-
-def _image(image: Image) -> dict[str, Any]:
-    return {
-        "name": image.name,
-        "role": image.role,
-        "hypervisor": image.hypervisor,
-        "release": image.release,
-        "elements": list(image.elements),
-        "parameter": image.parameter,
-    }
 
 
 def _usage(cloud: Cloud) -> str:
