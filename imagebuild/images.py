@@ -130,16 +130,6 @@ def read_images(path: Path) -> list[Image]:
         node = document.load(path, report)
     except OSError as error:
         raise InputError(f"cannot read the image list {path}: {error.strerror}") from error
-    return _images(node, report)
-
-
-def parse_images(text: str, source: str) -> list[Image]:
-    """Return the images of an image list in YAML; ``source`` names it in the InvalidInputError."""
-    report = Report()
-    return _images(document.parse(text.encode(), source, report), report)
-
-
-def _images(node: Node, report: Report) -> list[Image]:
     schema.check(node, IMAGES, report, "image list")
     listed = node.get("images")
     sound = [one for item in (listed.items if listed else []) if (one := schema.sound(item, IMAGE))]

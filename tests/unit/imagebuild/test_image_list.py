@@ -6,7 +6,7 @@ import pytest
 
 from altostratus.errors import InputError
 from altostratus.yamlfile.problems import InvalidInputError
-from imagebuild.images import Image, parse_images, read_images, select
+from imagebuild.images import Image, read_images, select
 
 GOOD = """
 images:
@@ -14,6 +14,17 @@ images:
      elements: [keystone], parameter: KeystoneImage}
   - {name: c-db-lxc, role: db, hypervisor: lxc, release: bookworm, elements: [mariadb]}
 """
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def parse_images(text: str, name: str) -> list[Image]:
+    """Read ``text`` from a file called ``name``."""
+    Path(name).write_text(text, encoding="utf-8")
+    return read_images(Path(name))
 
 
 def test_good_list() -> None:
