@@ -130,6 +130,7 @@ def test_a_changed_key_reaches_the_service(overcloud: Workspace, tmp_path: Path)
     )
 
 
+@pytest.mark.full
 def test_a_failing_instance_is_named_at_once(
     overcloud: Workspace, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

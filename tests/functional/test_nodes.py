@@ -103,6 +103,7 @@ def test_adding_it_again_changes_nothing(undercloud: Workspace, node: str) -> No
     assert container.pid(nodes.find(undercloud, NAME).spec) == pid
 
 
+@pytest.mark.full
 def test_a_restart_of_the_undercloud_keeps_everything(overcloud: Workspace, node: str) -> None:
     """The clouds, the images and the node; the overcloud's instances run again."""
     servers = identities(overcloud)
