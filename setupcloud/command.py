@@ -62,6 +62,10 @@ class Change(Protocol):
         """The name for the user."""
 
     @property
+    def known_id(self) -> str | None:
+        """The id of the thing, None if it does not exist."""
+
+    @property
     def kind(self) -> str:
         """What is done: created, updated, replaced or unchanged."""
 
@@ -72,9 +76,9 @@ class Change(Protocol):
 
 @dataclass
 class Done:
-    """What came of one change: ``id`` in the cloud if known, ``error`` if it failed."""
+    """What came of a Change: ``id`` in the cloud if known, ``error`` if it failed."""
 
-    change: Change
+    change: Any
     id: str | None = None
     error: AltostratusError | None = None
 
@@ -114,7 +118,7 @@ def carry_out(
     """
     done: list[Done] = []
     for change in changes:
-        one = Done(change)
+        one = Done(change, change.known_id)
         done.append(one)
         if not dry_run:
             try:

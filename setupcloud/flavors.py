@@ -88,6 +88,11 @@ class Change:
         return self.wanted.name
 
     @property
+    def known_id(self) -> str | None:
+        """The id of Nova's flavor, None if there is none."""
+        return self.there.id if self.there else None
+
+    @property
     def kind(self) -> str:
         """One word for the user: created, updated, replaced or unchanged."""
         if self.there is None:

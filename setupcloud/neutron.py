@@ -128,6 +128,11 @@ class Change:
         return self.name
 
     @property
+    def known_id(self) -> str | None:
+        """The id of the network, None if it does not exist."""
+        return self.network_id
+
+    @property
     def kind(self) -> str:
         """One word for the user: created, updated or unchanged."""
         if self.network_id is None:

@@ -262,7 +262,7 @@ def test_json(compute: FakeCompute, tmp_path: Path, capsys: pytest.CaptureFixtur
                 "name": "overcloud-compute",
                 "action": "replace",
                 "done": False,
-                "id": None,
+                "id": "f1",
                 "differences": [{"field": "ram", "old": 1024, "new": 2048}],
                 "error": "Nova answers: Nova does not like it. (HTTP 400)",
             },

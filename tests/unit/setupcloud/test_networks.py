@@ -326,7 +326,7 @@ def test_one_that_fails_stops_no_other(
                 "name": "ctlplane",
                 "action": "update",
                 "done": False,
-                "id": None,
+                "id": "n0",
                 "differences": [{"field": "dhcp", "old": True, "new": False}],
                 "error": "Neutron answers: no (HTTP 400)",
             },
