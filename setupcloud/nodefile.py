@@ -118,13 +118,15 @@ def _ports(node: Node) -> Node:
 def _macs(node: Node) -> Node:
     """Return the Ethernet addresses of ``node``, those of its ports among them."""
     given, ports = node.get("mac"), node.fields["ports"]
+    macs = given.items if given else []
+    known = {str(one.value).lower() for one in macs}
     found = [address for port in ports.items if (address := port.get("address"))]
     # What is none is reported where it is.
     valid = [one for one in found if re.fullmatch(MAC.strip("^$"), str(one.value))]
-    mac = [*(given.items if given else []), *valid]
-    if not mac:
-        return Node(ports.mark, None, lost=frozenset({"mac"}))
-    return Node(ports.mark, mac)
+    added = [one for one in valid if str(one.value).lower() not in known]
+    if macs or added:
+        return Node(ports.mark, [*macs, *added])
+    return Node(ports.mark, None, lost=frozenset({"mac"}))
 
 
 def _capabilities(node: Node) -> Node:
