@@ -171,14 +171,7 @@ SPECIAL = {
 
 @pytest.mark.parametrize(
     ("call", "status"),
-    [
-        (call, each)
-        for call in CALLS
-        # One call of each library is enough.
-        if " " not in call
-        for each in STATUSES
-        if each not in SPECIAL.get(call, ())
-    ],
+    [(call, each) for call in CALLS for each in STATUSES if each not in SPECIAL.get(call, ())],
 )
 def test_every_status_shows_the_reason(call: str, status: int, answers: Current) -> None:
     region, set_answer = answers
