@@ -14,27 +14,27 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from altostratus.clients import session
 from altostratus.clients.nova import Flavor, Nova
 from altostratus.console import CommandParser, run_command
 from altostratus.undo import undone
-from altostratus.yamlfile import document, schema
-from altostratus.yamlfile.problems import Report
-from altostratus.yamlfile.schema import Schema
 from setupcloud import command
 from setupcloud.command import Difference
 
+if TYPE_CHECKING:
+    from altostratus.yamlfile.schema import Schema
+
 # Nova's MAX_INT (nova/db/constants.py).
 _MOST = 2**31 - 1
-_SPEC: Schema = {
+_SPEC: "Schema" = {
     "type": "string",
     "pattern": r"^[^\x00-\x1f\x7f]{0,255}$",
     "title": "a string of at most 255 characters",
 }
 
-FLAVOR: Schema = {
+FLAVOR: "Schema" = {
     "type": "object",
     "required": ["name", "ram", "vcpus", "disk"],
     "additionalProperties": False,
@@ -66,7 +66,7 @@ FLAVOR: Schema = {
 """One flavor of ``flavors.json``. Limits are Nova's: ``schemas/flavor_manage.py``,
 ``schemas/flavors_extraspecs.py`` and ``parameter_types.py`` of nova.api."""
 
-FLAVORS: Schema = {
+FLAVORS: "Schema" = {
     "type": "object",
     "required": ["flavors"],
     "additionalProperties": False,
@@ -128,6 +128,10 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
+    # Imported here, as --help needs none of it and is to be quick.
+    from altostratus.yamlfile import document, schema
+    from altostratus.yamlfile.problems import Report
+
     document.require(path, "generate-stacks writes flavors.json")
     report = Report()
     node = document.load(path, report)
