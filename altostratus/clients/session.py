@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from altostratus.clients import configuration, errors, proxies
+from altostratus.clients import errors
 
 CREDENTIALS = (
     "The cloud and the credentials are those of OS_CLOUD and clouds.yaml, or of OS_* variables."
@@ -39,6 +39,8 @@ def current(command: str | None = None) -> Region:
 
     Raises InputError for missing or wrong configuration.
     """
+    from altostratus.clients import configuration
+
     configuration.check_environment()
     # A cloud that is named and unknown is an error even where there is no clouds.yaml.
     return _region(os.environ.get("OS_CLOUD") or None, app_name=command)
@@ -54,6 +56,8 @@ def of_file(path: Path, cloud: str) -> Region:
 
 def _region(cloud: str | None, **options: Any) -> Region:
     import openstack.config
+
+    from altostratus.clients import configuration, proxies
 
     # It says twice what the exception says.
     logging.getLogger("keystoneauth.identity").setLevel(logging.ERROR)
