@@ -235,7 +235,7 @@ def _reason(response: Any) -> str:
         found = _find(json.loads(body))
     except (ValueError, RecursionError):
         found = _plain(body)
-    return _short(found) or str(response.reason or "no reason given")
+    return _short(found) or _short(str(response.reason or "")) or "no reason given"
 
 
 def _find(body: Any) -> str:
