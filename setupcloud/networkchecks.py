@@ -64,6 +64,9 @@ def _check_addresses(network: Node, report: Report) -> None:
     subnet = addresses.network(cidr, report)
     if str(subnet) != cidr.value:
         return
+    if subnet.prefixlen == 0:
+        report.add(cidr.mark, f"cidr: {subnet} is all addresses there are", "take some of them")
+        return
     dhcp = network.get("dhcp")
     if (dhcp is None or dhcp.value) and "dhcp" not in network.lost:
         _check_dhcp(cidr, subnet, report)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from altostratus.clients.sdk import connected
 from altostratus.console import CommandParser, Progress, run_command
-from altostratus.errors import AltostratusError
+from altostratus.errors import AltostratusError, InputError
 from setupcloud import command
 from setupcloud.command import Done
 
@@ -63,6 +63,8 @@ def _run(args: argparse.Namespace) -> int:
     from altostratus.clients.glance import Glance
     from setupcloud import baremetal
 
+    if args.timeout <= 0:
+        raise InputError(f"--timeout: {args.timeout} is not a number of seconds above 0")
     nodes = read(args.nodes)
     progress = Progress(args.quiet)
     if not nodes:
@@ -135,9 +137,19 @@ def _boots_common_ramdisk(node: Mapping[str, Any]) -> bool:
 
 def _boot(glance: "Glance", kernel: str, ramdisk: str) -> "Boot":
     """Return the deploy ramdisk that consists of these images (ids or names)."""
+    from altostratus.clients.glance import SeveralError
     from setupcloud.baremetal import Boot
 
-    found = {image: glance.identify(image) for image in (kernel, ramdisk)}
+    found: dict[str, str | None] = {}
+    ambiguous: list[str] = []
+    for image, option in ((kernel, "--kernel"), (ramdisk, "--ramdisk")):
+        try:
+            found[image] = glance.identify(image)
+        except SeveralError as error:
+            ambiguous.append(f"{error.message}; choose one by {option} ID")
+    if ambiguous:
+        hint = "or delete those that are not meant: openstack image delete ID"
+        raise AltostratusError("\n".join(ambiguous), hint)
     missing = [image for image, image_id in found.items() if image_id is None]
     if missing:
         raise AltostratusError(

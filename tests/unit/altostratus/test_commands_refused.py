@@ -98,7 +98,8 @@ def test_every_status_of_a_service(
 
 
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("command", COMMANDS)
+# One for each library that asks Keystone first; it is the same code.
+@pytest.mark.parametrize("command", ["setupcloud.networks", "imagebuild.load"])
 def test_every_status_of_keystone(
     command: str,
     status: int,

@@ -365,6 +365,7 @@ def test_the_form_of_os_cloud_config(
             "cidr: 10.99.9.1/32 has no room for DHCP",
         ),
         ({"networks": [VLAN | {"cidr": "10.99.9.0/31"}]}, "take a /30 or a larger network"),
+        ({"networks": [FLAT | {"cidr": "0.0.0.0/0"}]}, "0.0.0.0/0 is all addresses there are"),
         ({"networks": [VLAN | {"cidr": "224.0.0.0/24"}]}, "224.0.0.0/24 has multicast addresses"),
         ({"networks": [VLAN | {"cidr": "127.0.0.0/8"}]}, "127.0.0.0/8 has loopback addresses"),
         ({"networks": [FLAT | {"gateway": "192.168.24.255"}]}, "is not an address of hosts in"),

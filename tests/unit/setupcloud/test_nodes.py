@@ -468,17 +468,21 @@ def test_failures_are_told_together_and_stop_no_other(ironic: Ironic) -> None:
 
 
 @pytest.fixture
-def command(ironic: Ironic, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ironic]:
-    with fakeglance.serving() as glance:
+def glance() -> Iterator[Any]:
+    with fakeglance.serving() as fake:
         for name in (nodes.KERNEL, nodes.RAMDISK):
-            glance.add(name=name)
+            fake.add(name=name)
+        yield fake
 
-        @contextmanager
-        def connected(name: str, service: str) -> Iterator[SimpleNamespace]:
-            yield SimpleNamespace(baremetal=ironic, config=loopback.region(glance.url))
 
-        monkeypatch.setattr(nodes, "connected", connected)
-        yield ironic
+@pytest.fixture
+def command(ironic: Ironic, glance: Any, monkeypatch: pytest.MonkeyPatch) -> Ironic:
+    @contextmanager
+    def connected(name: str, service: str) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(baremetal=ironic, config=loopback.region(glance.url))
+
+    monkeypatch.setattr(nodes, "connected", connected)
+    return ironic
 
 
 def run(tmp_path: Path, content: Any, *options: str) -> int:
@@ -520,6 +524,30 @@ def test_without_a_deploy_ramdisk(
     # Nor does a node with its own need the common one.
     own = REDFISH | {"kernel_id": "k", "ramdisk_id": "r"}
     assert run(tmp_path, {"nodes": [own]}, "-k", "a", "-d", "b") == 0
+
+
+def test_several_deploy_ramdisks_of_one_name(
+    command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str], glance: Any
+) -> None:
+    for name in (nodes.KERNEL, nodes.RAMDISK):
+        glance.add(name=name)
+    assert run(tmp_path, {"nodes": [REDFISH]}) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: several images are named bm-deploy-kernel: 0000-0, 0000-2; choose one by --kernel "
+        "ID",
+        "several images are named bm-deploy-ramdisk: 0000-1, 0000-3; choose one by --ramdisk ID",
+        "hint: or delete those that are not meant: openstack image delete ID",
+    ]
+    assert command.calls == []
+
+
+@pytest.mark.parametrize("timeout", ["0", "-5"])
+def test_a_timeout_that_is_none(
+    timeout: str, command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, {"nodes": [FAKE]}, f"--timeout={timeout}") == 2
+    assert "is not a number of seconds above 0" in capsys.readouterr().err
+    assert command.calls == []
 
 
 def without(key: str) -> dict[str, Any]:
