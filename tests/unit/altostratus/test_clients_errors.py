@@ -100,6 +100,10 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "heat events": ("Heat", lambda region: heat.events(heat.client(region), "s", 2)),
     "neutron": ("Neutron", lambda region: list(sdk.connect(region).network.networks())),
     "ironic": ("Ironic", lambda region: list(sdk.connect(region).baremetal.nodes())),
+    "placement": (
+        "Placement",
+        lambda region: list(sdk.connect(region).placement.resource_providers()),
+    ),
     "keystoneauth": (
         "Keystone",
         lambda region: region.get_session().get(f"{url_of(region)}/v3/users"),

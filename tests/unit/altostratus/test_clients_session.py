@@ -201,6 +201,15 @@ def test_a_secure_yaml_that_cannot_be_used(
     assert said in f"{caught.value.message}\n{caught.value.hint}"
 
 
+def test_a_setting_that_only_a_connection_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clouds.yaml").write_text(cloud_with()[:-1] + ', "cache": {"class": "nope"}}')
+    monkeypatch.setenv("OS_CLOUD", "mine")
+    with pytest.raises(InputError, match="the configuration of OpenStack cannot be used: .*nope"):
+        sdk.connect(session.current())
+
+
 VARIABLES = {
     **{"OS_AUTH_URL": "http://127.0.0.1:9/v3", "OS_USERNAME": "u", "OS_PASSWORD": "secretive"},
     **{"OS_PROJECT_NAME": "x", "OS_USER_DOMAIN_NAME": "x", "OS_PROJECT_DOMAIN_NAME": "x"},
