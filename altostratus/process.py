@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -44,6 +45,8 @@ INHERITED = (
     "CURL_CA_BUNDLE",
     "PIP_CERT",
 )
+# Where the administrator's commands are; `su` without `-` leaves them out of PATH.
+SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 # Seconds between SIGTERM and SIGKILL.
 GRACE = 5.0
 TAIL_LINES = 20
@@ -171,9 +174,23 @@ def terminate_running() -> None:
         _kill_group(child, signal.SIGTERM)
 
 
+def search_path() -> str:
+    """Return PATH with the directories of system commands, which come last if they were not in it.
+
+    Commands are found there whoever calls us: ``ip``, ``mke2fs`` and others are in /usr/sbin.
+    """
+    given = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*given, *(one for one in SYSTEM if one not in given)])
+
+
+def which(command: str) -> str | None:
+    """Return the path of ``command`` as ``run`` finds it, None if there is none."""
+    return shutil.which(command, path=search_path())
+
+
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {**kept, "LANG": "C.UTF-8", **(extra or {})}
+    return {**kept, "PATH": search_path(), "LANG": "C.UTF-8", **(extra or {})}
 
 
 def _start(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from altostratus import jsonoutput
 from altostratus.console import CommandParser, Progress, run_command
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS, HypervisorType
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--manifest", type=Path, metavar="FILE", help=manifest)
     environment = "with --manifest: write a Heat environment with the ids as parameters"
     add("--environment", type=Path, metavar="OUT.yaml", help=environment)
+    jsonoutput.add_option(parser)
     return parser
 
 
@@ -92,10 +94,25 @@ def _main(args: argparse.Namespace) -> int:
     ids = []
     for item in uploads:
         ids.append(upload.load(item, store, args.replace, progress))
-        print(ids[-1], flush=True)
+        if not args.json:
+            print(ids[-1], flush=True)
     if args.environment:
         _write_environment(args.environment, list(records.values()), ids)
+    if args.json:
+        jsonoutput.print_report("images", {"images": list(map(_described, uploads, ids))})
     return 0
+
+
+def _described(item: Any, image_id: str) -> dict[str, Any]:
+    """Return what ``--json`` prints of an image (docs/json.md)."""
+    return {
+        "name": item.name,
+        "id": image_id,
+        "file": str(item.path),
+        "disk_format": item.disk_format,
+        "container_format": item.container_format,
+        "properties": dict(item.properties),
+    }
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bare-metal nodes in Ironic: how those of ``nodes.json`` differ, and how to change that.
 
-``NODES`` is the form of ``nodes.json``. It is TripleO's: names and units of its fields are kept.
 Attribute names of Ironic are openstacksdk's,
 https://docs.openstack.org/openstacksdk/latest/user/resources/baremetal/v1/node.html.
 """
@@ -9,167 +8,17 @@ https://docs.openstack.org/openstacksdk/latest/user/resources/baremetal/v1/node.
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
+from altostratus.clients.errors import translated
 from altostratus.errors import AltostratusError
-from altostratus.yamlfile.schema import Schema
+from altostratus.undo import undone
+from setupcloud import command
+from setupcloud.command import Difference
+from setupcloud.nodeschema import DRIVERS, SECRET_FIELDS, Driver
 
-_TEXT: Schema = {"type": "string", "minLength": 1}
-_MAC = r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$"
-
-
-@dataclass(frozen=True)
-class Driver:
-    """How Ironic talks to the management controllers of one ``pm_type``."""
-
-    name: str
-    """Ironic's driver."""
-    info: Mapping[str, str]
-    """Keys of ``driver_info`` by the field of ``nodes.json`` that has their value."""
-    required: tuple[str, ...]
-    """Fields of ``nodes.json`` that a node of this type must have."""
-    interfaces: Mapping[str, str] = field(default_factory=dict)
-    """Hardware interfaces that differ from Ironic's defaults."""
-    boots_ramdisk: bool = True
-    """Whether Ironic boots a deploy ramdisk on the node."""
-
-
-_IPMI = Driver(
-    "ipmi",
-    {
-        "pm_addr": "ipmi_address",
-        "pm_port": "ipmi_port",
-        "pm_user": "ipmi_username",
-        "pm_password": "ipmi_password",
-    },
-    ("pm_addr", "pm_user", "pm_password"),
-)
-
-DRIVERS: Mapping[str, Driver] = {
-    "redfish": Driver(
-        "redfish",
-        {
-            "pm_addr": "redfish_address",
-            "pm_user": "redfish_username",
-            "pm_password": "redfish_password",
-            "pm_system_id": "redfish_system_id",
-            "pm_verify_ca": "redfish_verify_ca",
-        },
-        ("pm_addr", "pm_user", "pm_password"),
-        {"boot_interface": "redfish-virtual-media", "deploy_interface": "direct"},
-    ),
-    "ipmi": _IPMI,
-    "pxe_ipmitool": _IPMI,
-    "fake-hardware": Driver(
-        "fake-hardware",
-        {},
-        (),
-        {
-            **{f"{name}_interface": "fake" for name in ("boot", "deploy", "power", "management")},
-            "network_interface": "noop",
-        },
-        boots_ramdisk=False,
-    ),
-}
-"""Every ``pm_type``; ``pxe_ipmitool`` is TripleO's older name for ``ipmi``."""
-
-SECRET_FIELDS = frozenset({"pm_password"})
-
-_TEXT_HINTS = """
-    model vendor serial wwn wwn_with_extension wwn_vendor_extension name by_path hctl
-"""
-ROOT_DEVICE: Schema = {
-    "type": "object",
-    "minProperties": 1,
-    "additionalProperties": False,
-    "properties": {
-        **dict.fromkeys(_TEXT_HINTS.split(), _TEXT),
-        "size": {"type": ["integer", "string"], "minimum": 1, "minLength": 1},
-        "rotational": {"type": "boolean"},
-    },
-}
-"""Hints that select the disk to deploy to. Ironic checks them only when it deploys, so we check.
-
-https://docs.openstack.org/ironic/latest/install/advanced.html, and VALID_ROOT_DEVICE_HINTS of
-ironic-lib.
-"""
-
-NODE: Schema = {
-    "type": "object",
-    "required": ["pm_type", "mac"],
-    "additionalProperties": False,
-    "properties": {
-        "name": {**_TEXT, "description": "Name in Ironic; absent: none, its `mac` identifies it"},
-        "pm_type": {
-            "type": "string",
-            "enum": list(DRIVERS),
-            "description": "How Ironic manages it",
-        },
-        "pm_addr": {
-            **_TEXT,
-            "description": "Address of its controller (BMC); a URL for redfish",
-        },
-        "pm_port": {
-            "type": ["integer", "string"],
-            "description": "UDP port of its BMC, for ipmi",
-        },
-        "pm_user": {**_TEXT, "description": "User name at its BMC"},
-        "pm_password": {**_TEXT, "description": "Password of this user"},
-        "pm_system_id": {
-            **_TEXT,
-            "description": "Path of the machine at its BMC, for a redfish BMC with several",
-        },
-        "pm_verify_ca": {
-            "type": ["boolean", "string"],
-            "description": "Whether to verify the BMC's certificate, or with which CA file",
-        },
-        "mac": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "pattern": _MAC, "title": "an Ethernet address"},
-            "description": "Ethernet addresses of the interfaces that Ironic may use",
-        },
-        "cpu": {"type": ["integer", "string"], "description": "Number of CPUs"},
-        "memory": {"type": ["integer", "string"], "description": "Memory in MiB"},
-        "disk": {"type": ["integer", "string"], "description": "Disk in GiB"},
-        "arch": {**_TEXT, "default": "x86_64", "description": "CPU architecture"},
-        "capabilities": {
-            "type": "string",
-            "description": "`KEY:VALUE`, separated by commas, such as `boot_mode:bios`",
-        },
-        "root_device": {
-            **ROOT_DEVICE,
-            "description": "Which disk to deploy to: Ironic's root device hints, such as `serial`",
-        },
-        "kernel_id": {
-            **_TEXT,
-            "description": "Deploy kernel of this node: id of a Glance image, or a URL",
-        },
-        "ramdisk_id": {
-            **_TEXT,
-            "description": "Deploy ramdisk that belongs to this kernel",
-        },
-        "physical_network": {
-            **_TEXT,
-            "default": "ctlplane",
-            "description": "Physical network that its interfaces are on",
-        },
-        "resource_class": {
-            **_TEXT,
-            "default": "baremetal",
-            "description": "What a flavor requests: `resources:CUSTOM_BAREMETAL=1`",
-        },
-    },
-}
-"""One node of ``nodes.json``."""
-
-NODES: Schema = {
-    "type": "object",
-    "required": ["nodes"],
-    "properties": {"nodes": {"type": "array", "items": NODE}},
-}
-"""The form of ``nodes.json``. Other keys beside ``nodes`` are TripleO's and are ignored."""
+SERVICE = "Ironic"
 
 # Ironic's properties by the field of nodes.json.
 _PROPERTIES = {
@@ -180,6 +29,11 @@ _PROPERTIES = {
     "capabilities": "capabilities",
     "root_device": "root_device",
 }
+FREE = frozenset({"enroll", "manageable", "available", "clean failed", "inspect failed", "error"})
+"""Provision states of a node that nobody has and that Ironic is not working on."""
+# States that stay, in which a machine has a user, and what Ironic has to know to reach it.
+_STABLE = frozenset({*FREE, "active", "rescue", "deploy failed", "rescue failed"})
+_REACHING = ("/driver_info/", "/extra/")
 # Ironic does not show passwords: a salted digest in "extra" tells whether one has changed.
 _DIGEST = "register-nodes"
 
@@ -197,20 +51,24 @@ class Change:
     """What has to be done for one node before it can become available."""
 
     label: str
-    node_id: str | None
+    known_id: str | None
     attributes: Mapping[str, Any]
     """Attributes to create the node with, by SDK name; empty if it exists."""
     patch: tuple[Mapping[str, Any], ...]
     """JSON patch (RFC 6902) for a node that exists."""
     ports: tuple[Mapping[str, Any], ...]
     """Ports to create."""
+    differences: tuple[Difference, ...] = ()
+    """What ``patch`` and ``ports`` change of a node that exists."""
+    held: tuple[Difference, ...] = ()
+    """What differs as well, but is not changed while the node is in use."""
 
     @property
     def kind(self) -> str:
         """One word for the user: created, updated or unchanged."""
-        if self.node_id is None:
+        if self.known_id is None:
             return "created"
-        return "updated" if self.patch or self.ports else "unchanged"
+        return "updated" if self.patch or self.ports else command.UNCHANGED
 
 
 def label(wanted: Mapping[str, Any]) -> str:
@@ -218,11 +76,25 @@ def label(wanted: Mapping[str, Any]) -> str:
     return str(wanted.get("name") or wanted["mac"][0])
 
 
+def in_use(node: Any) -> str:
+    """Return what ``node`` of Ironic is used for, for messages; empty if it is free.
+
+    https://docs.openstack.org/ironic/latest/user/states.html
+    """
+    if node.instance_id:
+        return f"has the server {node.instance_id}"
+    if node.allocation_id:
+        return f"is allocated ({node.allocation_id})"
+    # In all other states somebody has it, or Ironic is working on it.
+    return "" if node.provision_state in FREE else f"is {node.provision_state}"
+
+
 def plan(ironic: Any, nodes: Iterable[Mapping[str, Any]], boot: Boot) -> list[Change]:
-    """Return the changes that make Ironic's nodes like ``nodes`` (items of NODES).
+    """Return the changes that make Ironic's nodes like ``nodes`` (items of ``NODES``).
 
     ``ironic`` is the SDK's proxy ``baremetal``. A node is found by its Ethernet addresses, else by
-    its name. Raises AltostratusError, for all nodes at once, where these contradict each other.
+    its name. Raises AltostratusError, for all nodes at once, where these contradict each other, or
+    a node that is in use has only the name.
     """
     there = {one.id: one for one in ironic.nodes(details=True)}
     owners = {port.address.lower(): port.node_id for port in ironic.ports(details=True)}
@@ -231,12 +103,17 @@ def plan(ironic: Any, nodes: Iterable[Mapping[str, Any]], boot: Boot) -> list[Ch
     obstacles: list[str] = []
     for wanted in nodes:
         ids = {owners[mac.lower()] for mac in wanted["mac"] if mac.lower() in owners}
-        ids |= {named[wanted["name"]]} if wanted.get("name") in named else set()
-        if len(ids) > 1:
-            shown = ", ".join(sorted(there[one].name or one for one in ids))
+        by_name = {named[wanted["name"]]} if wanted.get("name") in named else set()
+        if len(ids | by_name) > 1:
+            shown = ", ".join(sorted(there[one].name or one for one in ids | by_name))
             obstacles.append(f"{label(wanted)}: its name and addresses are those of {shown}")
             continue
-        known = there[ids.pop()] if ids else None
+        known = next((there[one] for one in ids | by_name), None)
+        if known and not ids and known.id in owners.values() and (use := in_use(known)):
+            macs = sorted(mac for mac, owner in owners.items() if owner == known.id)
+            what = f"Ironic's node of this name ({known.id}) {use} and has other addresses"
+            obstacles.append(f"{label(wanted)}: {what}: {', '.join(macs)}")
+            continue
         ports = [_port(mac, wanted) for mac in wanted["mac"] if mac.lower() not in owners]
         changes.append(_change(wanted, known, tuple(ports), boot))
     if obstacles:
@@ -245,22 +122,36 @@ def plan(ironic: Any, nodes: Iterable[Mapping[str, Any]], boot: Boot) -> list[Ch
 
 
 def apply(ironic: Any, change: Change) -> str:
-    """Carry out ``change``; return the id of its node."""
-    node_id = change.node_id
+    """Carry out ``change``; return the id of its node. If that fails, what it made is deleted."""
+    node_id = change.known_id
     if node_id is None:
-        node_id = ironic.create_node(**change.attributes).id
-    elif change.patch:
-        ironic.patch_node(node_id, [dict(item) for item in change.patch])
+        with translated(SERVICE):
+            node_id = str(ironic.create_node(**change.attributes).id)
+        what = f"Ironic has the node {change.label} ({node_id}) without all of its ports"
+        with undone(what, lambda: ironic.delete_node(node_id)):
+            _create_ports(ironic, node_id, change)
+        return node_id
+    if change.patch:
+        with translated(SERVICE):
+            ironic.patch_node(node_id, [dict(item) for item in change.patch])
+    _create_ports(ironic, node_id, change)
+    return node_id
+
+
+def _create_ports(ironic: Any, node_id: str, change: Change) -> None:
     for port in change.ports:
-        ironic.create_port(node_id=node_id, **port)
-    return str(node_id)
+        with translated(SERVICE):
+            ironic.create_port(node_id=node_id, **port)
 
 
 def _port(mac: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "address": mac.lower(),
-        "physical_network": wanted.get("physical_network", "ctlplane"),
+    own = {
+        port["address"].lower(): port["physical_network"]
+        for port in wanted.get("ports", ())
+        if "physical_network" in port
     }
+    common = wanted.get("physical_network", "ctlplane")
+    return {"address": mac.lower(), "physical_network": own.get(mac.lower(), common)}
 
 
 def _change(
@@ -290,7 +181,41 @@ def _change(
     if hidden and not _same_secrets(hidden, (known.extra or {}).get(_DIGEST, "")):
         patch += [_set(f"/driver_info/{key}", value) for key, value in hidden.items()]
         patch.append(_set(f"/extra/{_DIGEST}", _digest(hidden)))
-    return Change(label(wanted), known.id, {}, tuple(patch), ports)
+    return _sparing(Change(label(wanted), known.id, {}, tuple(patch), ports), known, hidden)
+
+
+def _sparing(change: Change, known: Any, hidden: Mapping[str, Any]) -> Change:
+    """Return ``change`` with its differences, and without what ``known`` may not have now.
+
+    A node with a server needs to be reached by Ironic: the data of its controller are changed, if
+    the driver stays. All else would change the machine under its user. While Ironic is working on
+    a node, nothing is.
+    """
+    differing = {item["path"]: _difference(item, known, hidden) for item in change.patch}
+    ports = [Difference("port", None, port["address"]) for port in change.ports]
+    if not in_use(known):
+        return replace(change, differences=(*_shown(differing), *ports))
+    reached = known.provision_state in _STABLE and "/driver" not in differing
+    patch = [item for item in change.patch if reached and item["path"].startswith(_REACHING)]
+    now = {item["path"]: differing[item["path"]] for item in patch}
+    later = {path: one for path, one in differing.items() if path not in now}
+    return replace(
+        change,
+        patch=tuple(patch),
+        ports=(),
+        differences=_shown(now),
+        held=(*_shown(later), *ports),
+    )
+
+
+def _shown(differing: Mapping[str, Difference]) -> tuple[Difference, ...]:
+    return tuple(one for path, one in differing.items() if not path.startswith("/extra/"))
+
+
+def _difference(item: Mapping[str, Any], known: Any, hidden: Mapping[str, Any]) -> Difference:
+    part, _, key = item["path"].strip("/").partition("/")
+    old = (known[part] or {}).get(key) if key else known[part]
+    return Difference(f"{part} {key}" if key else part, old, item["value"], key in hidden)
 
 
 def _driver_info(

@@ -5,7 +5,6 @@ This module is the command and the check of its file; ``setupcloud.neutron`` com
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,7 @@ from typing import Any
 
 from altostratus.clients.sdk import connected
 from altostratus.console import CommandParser, run_command
-from altostratus.yamlfile import addresses, document, schema
-from altostratus.yamlfile.document import Node
-from altostratus.yamlfile.problems import Report
-from setupcloud import command, neutron
-
-logger = logging.getLogger(__name__)
+from setupcloud import command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,38 +25,24 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     Raises InvalidInputError with every problem of the file.
     """
+    # Imported here, as --help needs none of it and is to be quick.
+    from altostratus.yamlfile import document, schema
+    from altostratus.yamlfile.problems import Report
+    from setupcloud import networkchecks, neutron
+
     document.require(path, "generate-stacks writes networks.json")
     report = Report()
     node = document.load(path, report)
+    if networkchecks.foreign(node, report):
+        report.raise_if_any()
     schema.check(node, neutron.NETWORKS, report, "networks file")
     given = (node.get("networks") or node).items
     sound = [one for item in given if (one := schema.sound(item, neutron.NETWORK))]
-    for network in sound:
-        _check_network(network, report)
+    networkchecks.check(sound, report)
     schema.check_unique((network.get("name") for network in sound), "name", report)
     report.raise_if_any()
     networks: list[dict[str, Any]] = node.plain()["networks"]
     return networks
-
-
-def _check_network(network: Node, report: Report) -> None:
-    kind, segment = network.get("type"), network.get("segmentation_id")
-    if kind and "segmentation_id" not in network.lost:
-        if kind.value == "vlan" and segment is None:
-            message = "type: a vlan network needs a segmentation_id"
-            report.add(kind.mark, message, "add 'segmentation_id', the VLAN id")
-        elif kind.value == "flat" and segment is not None:
-            message = "type: a flat network has no segmentation_id"
-            report.add(kind.mark, message, "remove one of the two")
-    # Neutron would store the network of such an address, and the next run would see a difference.
-    for one in (network.get("cidr"), *(route.get("destination") for route in _routes(network))):
-        if one:
-            addresses.network(one, report)
-
-
-def _routes(network: Node) -> list[Node]:
-    routes = network.get("routes")
-    return routes.items if routes else []
 
 
 def _parser() -> CommandParser:
@@ -73,14 +53,15 @@ def _parser() -> CommandParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from setupcloud import neutron
+
     networks = read(args.networks)
-    with connected("setup-neutron", "Neutron") as connection:
-        for change in neutron.plan(connection.network, networks):
-            logger.debug("%s: network %s, subnet %s", change.name, change.network, change.subnet)
-            if not args.dry_run:
-                neutron.apply(connection.network, change)
-            print(change.kind, change.name, flush=True)
-    return 0
+    with connected("setup-neutron", neutron.SERVICE) as connection:
+        changes = neutron.plan(connection.network, networks)
+        done = command.carry_out(
+            changes, lambda one: neutron.apply(connection.network, one), args.dry_run, args.json
+        )
+    return command.finish("networks", done, args)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,18 @@ SDK's, https://docs.openstack.org/openstacksdk/latest/user/resources/network/.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from altostratus.clients.errors import translated
 from altostratus.errors import AltostratusError
+from altostratus.undo import undone
 from altostratus.yamlfile.addresses import ADDRESS, CIDR
 from altostratus.yamlfile.schema import Schema
+from setupcloud import command
+from setupcloud.command import Difference
+
+SERVICE = "Neutron"
 
 _POOL: Schema = {
     "type": "object",
@@ -31,11 +37,7 @@ NETWORK: Schema = {
     "required": ["name", "type", "physical_network", "cidr"],
     "additionalProperties": False,
     "properties": {
-        "name": {
-            "type": "string",
-            "minLength": 1,
-            "description": "Name of the network and of its subnet",
-        },
+        "name": {**command.NAME, "description": "Name of the network and of its subnet"},
         "type": {
             "type": "string",
             "enum": ["flat", "vlan"],
@@ -95,13 +97,22 @@ _FIXED = {
     "provider_segmentation_id": "segmentation id",
     "cidr": "cidr",
 }
+# What it can, by the key of the file.
+_FIELDS = {
+    "gateway_ip": "gateway",
+    "is_dhcp_enabled": "dhcp",
+    "dns_nameservers": "dns",
+    "host_routes": "routes",
+    "is_port_security_enabled": "port security",
+}
 
 
 @dataclass(frozen=True)
 class Change:
     """What has to be done for one network: attributes to create or update it with, by SDK name.
 
-    ``network_id`` and ``subnet_id`` are None for what does not exist yet.
+    ``network_id`` and ``subnet_id`` are None for what does not exist yet. ``before`` has what an
+    update changes, of both, as it is now.
     """
 
     name: str
@@ -109,67 +120,124 @@ class Change:
     network: Mapping[str, Any]
     subnet_id: str | None
     subnet: Mapping[str, Any]
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name for the user."""
+        return self.name
+
+    @property
+    def known_id(self) -> str | None:
+        """The id of the network, None if it does not exist."""
+        return self.network_id
 
     @property
     def kind(self) -> str:
         """One word for the user: created, updated or unchanged."""
         if self.network_id is None:
             return "created"
-        return "updated" if self.network or self.subnet else "unchanged"
+        return "updated" if self.network or self.subnet else command.UNCHANGED
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What differs, where the network exists."""
+        if self.network_id is None:
+            return ()
+        changes = {**self.network, **(self.subnet if self.subnet_id else {})}
+        differing = [
+            Difference(_FIELDS.get(key, key), self.before[key], value)
+            for key, value in changes.items()
+        ]
+        if self.subnet_id is None:
+            differing.append(Difference("subnet", None, self.subnet["cidr"]))
+        return tuple(differing)
 
 
 def plan(neutron: Any, networks: Iterable[Mapping[str, Any]]) -> list[Change]:
     """Return the changes that make Neutron's networks like ``networks`` (items of NETWORKS).
 
-    Changes nothing. Raises AltostratusError, for all networks at once, where an existing one
-    differs in something that Neutron cannot change.
+    Changes nothing. Raises AltostratusError, for all networks at once, where it is not clear which
+    one is meant, or an existing one differs in something that Neutron cannot change.
     """
     changes: list[Change] = []
     obstacles: list[str] = []
     for wanted in networks:
         change, problems = _change(neutron, wanted)
-        changes.append(change)
+        changes += [change] if change else []
         obstacles += problems
     if obstacles:
         raise AltostratusError(
             "\n".join(obstacles),
-            "delete the network and run setup-neutron again, or give the new one another name",
+            "delete the network and run setup-neutron again, or give the new one another name; "
+            "of several of one name, rename those that are not meant: openstack network set "
+            "--name OTHER ID",
         )
     return changes
 
 
-def apply(neutron: Any, change: Change) -> None:
-    """Carry out ``change``."""
+def apply(neutron: Any, change: Change) -> str:
+    """Carry out ``change`` and return the network's id; if that fails, nothing is changed."""
     network_id = change.network_id
     if network_id is None:
-        network_id = neutron.create_network(**change.network).id
-    elif change.network:
-        neutron.update_network(network_id, **change.network)
-    if change.subnet_id is None:
-        neutron.create_subnet(network_id=network_id, **change.subnet)
-    elif change.subnet:
-        neutron.update_subnet(change.subnet_id, **change.subnet)
+        with translated(SERVICE):
+            network_id = str(neutron.create_network(**change.network).id)
+        what = f"the network {change.name} ({network_id}) is there without its subnet"
+        with undone(what, lambda: neutron.delete_network(network_id)):
+            _apply_subnet(neutron, network_id, change)
+        return network_id
+    if change.network:
+        with translated(SERVICE):
+            neutron.update_network(network_id, **change.network)
+    before = {key: change.before[key] for key in change.network}
+    what = f"the network {change.name} is changed, its subnet is not"
+    with undone(what, lambda: before and neutron.update_network(network_id, **before)):
+        _apply_subnet(neutron, network_id, change)
+    return network_id
 
 
-def _change(neutron: Any, wanted: Mapping[str, Any]) -> tuple[Change, list[str]]:
+def _apply_subnet(neutron: Any, network_id: str, change: Change) -> None:
+    with translated(SERVICE):
+        if change.subnet_id is None:
+            neutron.create_subnet(network_id=network_id, **change.subnet)
+        elif change.subnet:
+            neutron.update_subnet(change.subnet_id, **change.subnet)
+
+
+def _change(neutron: Any, wanted: Mapping[str, Any]) -> tuple[Change | None, list[str]]:
     name = wanted["name"]
     network, subnet = _network_attributes(wanted), _subnet_attributes(wanted)
-    found = list(neutron.networks(name=name))
+    # Neutron compares as its database does: MySQL ignores the case.
+    found = [one for one in neutron.networks(name=name) if one.name == name]
     if len(found) > 1:
-        return Change(name, None, {}, None, {}), [f"there are {len(found)} networks called {name}"]
+        ids = ", ".join(one.id for one in found)
+        return None, [f"there are {len(found)} networks called {name}: {ids}"]
     if not found:
         return Change(name, None, network, None, subnet), []
     there = found[0]
     differing = _differing(network, there)
     problems = _obstacles(f"network {name}", differing, there)
-    subnets = list(neutron.subnets(network_id=there.id, ip_version=4))
+    before = {key: getattr(there, key) for key in differing}
+    subnets = _subnets(neutron, there, subnet)
     if len(subnets) > 1:
-        subnets = [one for one in subnets if one.name == name] or subnets
+        ids = ", ".join(f"{one.id} ({one.cidr})" for one in subnets)
+        return None, [*problems, f"network {name} has {len(subnets)} IPv4 subnets: {ids}"]
     if not subnets:
-        return Change(name, there.id, differing, None, subnet), problems
+        return Change(name, there.id, differing, None, subnet, before), problems
     changes = _differing(subnet, subnets[0])
+    before |= {key: getattr(subnets[0], key) for key in changes}
     problems += _obstacles(f"subnet of {name}", changes, subnets[0])
-    return Change(name, there.id, differing, subnets[0].id, changes), problems
+    return Change(name, there.id, differing, subnets[0].id, changes, before), problems
+
+
+def _subnets(neutron: Any, network: Any, wanted: Mapping[str, Any]) -> list[Any]:
+    """Return the subnet of ``network`` that is meant; several if that is not clear."""
+    found = list(neutron.subnets(network_id=network.id, ip_version=4))
+    for key in ("cidr", "name"):
+        if len(found) > 1:
+            alike = [one for one in found if getattr(one, key) == wanted[key]]
+            found = alike or found
+    return found
 
 
 def _network_attributes(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,39 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """``register-nodes``: enrolls the machines of ``nodes.json`` with Ironic and makes them available.
 
-This module is the command and the check of its file; ``setupcloud.baremetal`` compares with Ironic.
+This module is the command; ``setupcloud.nodefile`` reads the file, ``setupcloud.baremetal``
+compares it with Ironic, ``setupcloud.available`` changes the state of nodes.
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from altostratus.clients.glance import Glance
 from altostratus.clients.sdk import connected
 from altostratus.console import CommandParser, Progress, run_command
-from altostratus.errors import AltostratusError
-from altostratus.yamlfile import document, schema
-from altostratus.yamlfile.document import Node
-from altostratus.yamlfile.problems import Report
-from setupcloud import baremetal, command
-from setupcloud.baremetal import DRIVERS, Boot
+from altostratus.errors import AltostratusError, InputError
+from setupcloud import command
+from setupcloud.command import Done
+
+if TYPE_CHECKING:
+    from altostratus.clients.glance import Glance
+    from setupcloud.baremetal import Boot
 
 KERNEL, RAMDISK = "bm-deploy-kernel", "bm-deploy-ramdisk"
 # Seconds.
 TIMEOUT = 600
-# Which action takes a node without a server from its provision state towards "available", and the
-# state that follows. In all other states somebody is at work; "error" follows a failed deletion.
-# https://docs.openstack.org/ironic/latest/user/states.html
-_NEXT = {
-    "error": ("deleted", "available"),
-    "enroll": ("manage", "manageable"),
-    "clean failed": ("manage", "manageable"),
-    "inspect failed": ("manage", "manageable"),
-    "manageable": ("provide", "available"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,45 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the nodes of the file ``path``, of the form ``setupcloud.baremetal.NODES``.
+    """Return the nodes of the file ``path``, each of the form ``setupcloud.nodeschema.NODE``.
 
     Raises InvalidInputError with every problem of the file.
     """
-    document.require(path, "docs/register-nodes.md says what is in it")
-    report = Report()
-    node = document.load(path, report)
-    if schema.check(node, baremetal.NODES, report, "nodes file"):
-        listed = node.fields["nodes"].items
-        for one in listed:
-            _check_node(one, report)
-        schema.check_unique((one.get("name") for one in listed), "name", report)
-        schema.check_unique(
-            (mac for one in listed for mac in one.fields["mac"].items), "mac", report
-        )
-    report.raise_if_any()
-    nodes: list[dict[str, Any]] = node.plain()["nodes"]
-    return nodes
+    # Imported here, as --help needs none of it and is to be quick.
+    from setupcloud import nodefile
 
-
-def _check_node(node: Node, report: Report) -> None:
-    kind = node.fields["pm_type"]
-    driver = DRIVERS[str(kind.value)]
-    for name in driver.required:
-        if name not in node.fields:
-            message = f"a node with pm_type {kind.value} needs '{name}'"
-            report.add(node.mark, message, f"add '{name}'")
-    if ("kernel_id" in node.fields) != ("ramdisk_id" in node.fields):
-        message = "'kernel_id' and 'ramdisk_id' go together: the ramdisk has the kernel's modules"
-        report.add(node.mark, message, "give both, or neither")
-    for name in ("pm_port", "cpu", "memory", "disk"):
-        given = node.get(name)
-        if given and not re.fullmatch(r"[1-9]\d*", str(given.value)):
-            message = f"{name}: '{given.value}' is not a whole number above 0"
-            report.add(given.mark, message, baremetal.NODE["properties"][name]["description"])
-    given = node.get("capabilities")
-    if given and not re.fullmatch(r"([^:,\s]+:[^:,\s]+)(,[^:,\s]+:[^:,\s]+)*", str(given.value)):
-        message = f"capabilities: '{given.value}' is not KEY:VALUE,KEY:VALUE"
-        report.add(given.mark, message, "such as boot_mode:bios")
+    return nodefile.read(path)
 
 
 def _parser() -> CommandParser:
@@ -101,30 +60,96 @@ def _parser() -> CommandParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from altostratus.clients.glance import Glance
+    from setupcloud import baremetal
+
+    if args.timeout <= 0:
+        raise InputError(f"--timeout: {args.timeout} is not a number of seconds above 0")
     nodes = read(args.nodes)
-    with connected("register-nodes", "Ironic") as connection:
+    progress = Progress(args.quiet)
+    if not nodes:
+        progress.note(f"{args.nodes}: no nodes are in it")
+    with connected("register-nodes", baremetal.SERVICE) as connection:
         ironic = connection.baremetal
-        boot = Boot()
+        boot = baremetal.Boot()
         if any(_boots_common_ramdisk(one) for one in nodes):
             boot = _boot(Glance(connection.config), args.kernel, args.ramdisk)
         changes = baremetal.plan(ironic, nodes, boot)
-        ids: dict[str, str] = {}
-        for change in changes:
-            if not args.dry_run:
-                ids[baremetal.apply(ironic, change)] = change.label
-            print(change.kind, change.label, flush=True)
+        done = command.carry_out(
+            changes, lambda one: baremetal.apply(ironic, one), args.dry_run, args.json
+        )
+        states = _foresee(ironic, done, args.json) if args.dry_run else {}
         if not args.dry_run:
-            make_available(ironic, ids, args.timeout, Progress(args.quiet))
-    return 0
+            states = _make_available(ironic, done, args.timeout, progress)
+    for change in changes:
+        if change.held:
+            held = ", ".join(map(str, change.held))
+            progress.note(f"{change.label}: to be changed when nobody uses it: {held}")
+    return command.finish("nodes", done, args, states)
+
+
+def _make_available(
+    ironic: Any, done: Sequence[Done], timeout: int, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Bring the nodes that are as they should be to the state available; return JSON's fields."""
+    from setupcloud import available
+
+    ids = {one.id: one for one in done if one.id and not one.error}
+    names = {node_id: one.change.label for node_id, one in ids.items()}
+    states: dict[str, dict[str, Any]] = {}
+    for node_id, outcome in available.make_available(ironic, names, timeout, progress).items():
+        if outcome.failure:
+            ids[node_id].error = AltostratusError(outcome.failure)
+        states[names[node_id]] = _fields(outcome, ids[node_id].change, outcome.left_alone)
+    return states
+
+
+def _foresee(ironic: Any, done: Sequence[Done], quiet: bool) -> dict[str, dict[str, Any]]:
+    """Say which nodes that exist would be made available; return JSON's fields."""
+    from setupcloud import available
+
+    states: dict[str, dict[str, Any]] = {}
+    for one in done:
+        if one.id is None:
+            continue
+        node = ironic.get_node(one.id)
+        states[one.change.label] = _fields(node, one.change, available.left_alone(node))
+        if available.moves(node) and not quiet:
+            state = f"provision state: {node.provision_state} -> {available.AVAILABLE}"
+            print(f"would make available {one.change.label}: {state}", flush=True)
+    return states
+
+
+def _fields(states: Any, change: Any, left_alone: str | None) -> dict[str, Any]:
+    return {
+        "provision_state": states.provision_state,
+        "power_state": states.power_state,
+        "left_alone": left_alone,
+        "held": [one.plain() for one in change.held],
+    }
 
 
 def _boots_common_ramdisk(node: Mapping[str, Any]) -> bool:
+    from setupcloud.nodeschema import DRIVERS
+
     return DRIVERS[node["pm_type"]].boots_ramdisk and "kernel_id" not in node
 
 
-def _boot(glance: Glance, kernel: str, ramdisk: str) -> Boot:
+def _boot(glance: "Glance", kernel: str, ramdisk: str) -> "Boot":
     """Return the deploy ramdisk that consists of these images (ids or names)."""
-    found = {image: glance.identify(image) for image in (kernel, ramdisk)}
+    from altostratus.clients.glance import SeveralError
+    from setupcloud.baremetal import Boot
+
+    found: dict[str, str | None] = {}
+    ambiguous: list[str] = []
+    for image, option in ((kernel, "--kernel"), (ramdisk, "--ramdisk")):
+        try:
+            found[image] = glance.identify(image)
+        except SeveralError as error:
+            ambiguous.append(f"{error.message}; choose one by {option} ID")
+    if ambiguous:
+        hint = "or delete those that are not meant: openstack image delete ID"
+        raise AltostratusError("\n".join(ambiguous), hint)
     missing = [image for image, image_id in found.items() if image_id is None]
     if missing:
         raise AltostratusError(
@@ -132,38 +157,6 @@ def _boot(glance: Glance, kernel: str, ramdisk: str) -> Boot:
             "build-images --deploy-ramdisk -o DIR, then load-image --manifest DIR/manifest.json",
         )
     return Boot(found[kernel], found[ramdisk])
-
-
-def make_available(ironic: Any, nodes: Mapping[str, str], timeout: int, progress: Progress) -> None:
-    """Bring the ``nodes`` (names by id) to the provision state available, all at the same time.
-
-    A node that has a server, or that Ironic is working on, is left alone. Raises AltostratusError
-    with Ironic's reason for each node that failed or took longer than ``timeout`` seconds.
-    """
-    failures: list[str] = []
-    for state in ("manageable", "available"):
-        moving = []
-        for node_id in nodes:
-            node = ironic.get_node(node_id)
-            verb, target = _NEXT.get(node.provision_state, ("", ""))
-            if target == state and not node.instance_id:
-                ironic.set_node_provision_state(node_id, verb)
-                moving.append(node_id)
-        if not moving:
-            continue
-        with progress.step(f"{len(moving)} node(s) become {state}"):
-            done = ironic.wait_for_nodes_provision_state(moving, state, timeout, fail=False)
-        for one in (*done.failure, *done.timeout):
-            reason = one.last_error or f"not {state} after {timeout} s"
-            failures.append(f"{nodes[one.id]}: {reason}")
-    for node_id in nodes:
-        # Nova does not use a node whose power state Ironic does not know.
-        if ironic.get_node(node_id).power_state is None:
-            ironic.set_node_power_state(node_id, "power off")
-    if failures:
-        raise AltostratusError(
-            "\n".join(failures), "correct the file or the controller, then run the command again"
-        )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from generator.contracts.grammar import SECRET_KINDS, SERVICE_SCHEMA
 from generator.contracts.model import Contracts
 from generator.contracts.references import KINDS, references
 from generator.plan.metadata import nested
-from setupcloud import baremetal, flavors, neutron
+from setupcloud import flavors, neutron, nodeschema
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -89,7 +89,7 @@ def _table(name: str) -> str:
         "flavor": _properties(grammar.FLAVOR),
         "networks": _properties(neutron.NETWORK),
         "flavors": _properties(flavors.FLAVOR),
-        "nodes": _properties(baremetal.NODE),
+        "nodes": _properties(nodeschema.NODE),
         "contract": _properties(SERVICE_SCHEMA),
         "key": _properties(SERVICE_SCHEMA["properties"]["keys"]["additionalProperties"]),
         "secrets": iter((f"`{kind}`", text) for kind, text in SECRET_KINDS.items()),

@@ -20,7 +20,10 @@ from typing import Any
 from altostratus.errors import AltostratusError, InputError
 
 LIBRARIES = frozenset(
-    {"keystoneauth1", "openstack", "novaclient", "glanceclient", "heatclient", "requests"}
+    {
+        *("keystoneauth1", "openstack", "novaclient", "glanceclient", "heatclient"),
+        *("requests", "urllib3"),
+    }
 )
 """The packages whose exceptions are translated."""
 
@@ -83,37 +86,44 @@ def _remember(response: Any, *_: Any, **__: Any) -> None:
 def translate(error: Exception, service: str) -> AltostratusError | None:
     """Return our exception for ``error`` of a client library, None for any other exception."""
     defined = _package(type(error).__module__) in LIBRARIES
-    if not defined and (isinstance(error, OSError) or not _raised_in_library(error)):
+    if not defined and (_is_systems(error) or not _raised_in_library(error)):
         return None
     if _is_a(error, "AuthPluginException"):
         return InputError(
-            f"no credentials for OpenStack: {_text(error)}",
+            f"no credentials for OpenStack: {text(error)}",
             "set OS_CLOUD to a cloud of your clouds.yaml, or source an openrc file",
         )
     # openstacksdk takes a service that is not in the catalog for one that the user disabled.
     if _is_a(error, "ConfigException") and not _is_a(error, *_NOT_IN_CATALOG):
-        return InputError(_text(error), "see OS_CLOUD and clouds.yaml")
+        return InputError(text(error), "see OS_CLOUD and clouds.yaml")
     if _is_a(error, *_UNREACHABLE):
-        return _unreachable(service, _no_connection(error))
+        through_proxy = any(_is_a(each, "ProxyError") for each in _chain(error))
+        return _unreachable(service, _no_connection(error), through_proxy)
     response, status = _response(error), _status(error)
     if response is not None:
         return _refused(service, int(response.status_code), _reason(response))
     if status is not None:
-        return _refused(service, status, _text(error))
+        return _refused(service, status, text(error))
     if _is_a(error, *_NOT_DISCOVERED):
-        return _unreachable(service, _text(error))
+        return _unreachable(service, text(error))
     if _is_a(error, *_NOT_IN_CATALOG):
         return ServiceError(
-            f"the cloud does not have {service}: {_text(error)}",
-            "is it in the service catalog? openstack catalog list",
+            f"the cloud does not have {service}: {text(error)}",
+            "is it in the service catalog, and in this region? openstack catalog list",
         )
-    if not defined:
-        return ServiceError(
-            f"{service} gives an answer that its client cannot read: "
-            f"{type(error).__name__}: {_text(error)}",
-            "--debug shows where; is there a proxy in between?",
-        )
-    return ServiceError(f"{service}: {_text(error)}")
+    return ServiceError(f"{service}: {text(error)}") if defined else _unexpected(error, service)
+
+
+def _unexpected(error: Exception, service: str) -> AltostratusError:
+    """Return our exception for one that a client library did not mean to raise."""
+    if isinstance(error, OSError):
+        # requests' way to say that there is no such file with certificates.
+        return InputError(text(error), "see cacert, cert, key and verify of clouds.yaml")
+    return ServiceError(
+        f"{service} gives an answer that its client cannot read: "
+        f"{type(error).__name__}: {text(error)}",
+        "--debug shows where; is there a proxy in between?",
+    )
 
 
 def _refused(service: str, status: int, reason: str) -> ServiceError:
@@ -124,35 +134,53 @@ def _refused(service: str, status: int, reason: str) -> ServiceError:
     return ServiceError(f"{service} answers: {shown}", _HINTS.get(status), status)
 
 
-def _unreachable(service: str, reason: str) -> ServiceError:
-    return ServiceError(f"{service} is unreachable: {reason}", "is the cloud running?")
+def _unreachable(service: str, reason: str, proxy: bool = False) -> ServiceError:
+    hint = "is the cloud running?"
+    if proxy:
+        hint = "a proxy is between (http_proxy, https_proxy): add the cloud's host to no_proxy"
+    return ServiceError(f"{service} is unreachable: {reason}", hint)
 
 
 def _no_connection(error: Exception) -> str:
     """Return which connection failed and why, from ``error`` and those that led to it."""
-    chain: list[BaseException] = [error]
-    while cause := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(cause)
+    chain = _chain(error)
     session = [each for each in chain if _package(type(each).__module__) == "keystoneauth1"]
     # What follows "HTTP" repeats it, with addresses of Python objects.
-    what = _text(session[0] if session else error).partition(": HTTP")[0]
+    what = text(session[0] if session else error).partition(": HTTP")[0]
     reasons = [each.strerror for each in chain if isinstance(each, OSError) and each.strerror]
     return f"{what}: {reasons[-1]}" if reasons else what
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return ``error`` and those that led to it."""
+    chain = [error]
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
+    return chain
 
 
 def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
+def _is_systems(error: Exception) -> bool:
+    """Whether the kernel reports ``error``: a file of ours, a full disk."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
 def _raised_in_library(error: BaseException) -> bool:
-    """Whether the innermost frame of the traceback is a client library's."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
+    """Whether ``error`` comes out of a client library, from whatever that has called.
+
+    Our own code that a library calls back, such as a stream, is not meant.
+    """
+    trace, packages = error.__traceback__, []
+    while trace:
+        packages.append(_package(trace.tb_frame.f_globals.get("__name__", "")))
         trace = trace.tb_next
-    return trace is not None and _package(trace.tb_frame.f_globals["__name__"]) in LIBRARIES
+    return packages[-1:] != ["altostratus"] and not LIBRARIES.isdisjoint(packages)
 
 
-def _is_a(error: Exception, *names: str) -> bool:
+def _is_a(error: BaseException, *names: str) -> bool:
     """Whether the class of ``error``, or one that it derives from, is a library's of that name."""
     return any(
         one.__name__ in names and _package(one.__module__) in LIBRARIES
@@ -185,8 +213,8 @@ def _status(error: Exception) -> int | None:
     return None
 
 
-def _text(error: BaseException) -> str:
-    """Return what ``error`` says; heatclient's may fail to say anything."""
+def text(error: BaseException) -> str:
+    """Return what ``error`` says, in one line; heatclient's may fail to say anything."""
     try:
         said = str(error)
     except Exception:
@@ -199,15 +227,15 @@ def _text(error: BaseException) -> str:
 def _reason(response: Any) -> str:
     """Return the reason that an HTTP response gives, whatever the form of its body."""
     try:
-        text = str(response.text)
+        body = str(response.text)
     except Exception:
         # The connection broke while the body was read.
-        text = ""
+        body = ""
     try:
-        found = _find(json.loads(text))
-    except ValueError:
-        found = _plain(text)
-    return _short(found) or str(response.reason or "no reason given")
+        found = _find(json.loads(body))
+    except (ValueError, RecursionError):
+        found = _plain(body)
+    return _short(found) or _short(str(response.reason or "")) or "no reason given"
 
 
 def _find(body: Any) -> str:
@@ -237,5 +265,7 @@ def _plain(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    words = " ".join(text.split())
+    # Escapes of terminals may be in it, from a name that the user gave or from a server.
+    shown = (word if word.isprintable() else ascii(word)[1:-1] for word in text.split())
+    words = " ".join(shown)
     return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} …"

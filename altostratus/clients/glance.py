@@ -16,6 +16,10 @@ from altostratus.errors import AltostratusError
 SERVICE = "Glance"
 
 
+class SeveralError(AltostratusError):
+    """Several images have the name that was given."""
+
+
 class Glance:
     """The images of a region. Methods raise ServiceError if Glance refuses or does not answer."""
 
@@ -47,7 +51,7 @@ class Glance:
     def identify(self, name_or_id: str) -> str | None:
         """Return the id of the image with this id or, else, this name; None if there is none.
 
-        Raises AltostratusError if several images have the name.
+        Raises SeveralError if several images have the name.
         """
         try:
             return str(self.get(name_or_id)["id"])
@@ -57,9 +61,9 @@ class Glance:
                 raise
         found = [str(image["id"]) for image in self.find(name_or_id)]
         if len(found) > 1:
-            raise AltostratusError(
+            raise SeveralError(
                 f"several images are named {name_or_id}: {', '.join(found)}",
-                "use the id, or delete the others",
+                "use the id, or delete the others: openstack image delete ID",
             )
         return found[0] if found else None
 

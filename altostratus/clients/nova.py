@@ -7,13 +7,14 @@ https://docs.openstack.org/nova/latest/reference/api-microversion-history.html
 """
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from altostratus.clients.errors import ServiceError, translated
 from altostratus.clients.session import Region
+from altostratus.undo import undone
 
 SERVICE = "Nova"
 
@@ -60,7 +61,11 @@ class Service:
 
 @dataclass(frozen=True)
 class Flavor:
-    """A flavor: ``ram`` is in MiB, ``disk`` in GiB. ``id`` is empty for one to be created."""
+    """A flavor: ``ram`` and ``swap`` are in MiB, ``disk`` and ``ephemeral`` in GiB.
+
+    ``id`` is empty for one to be created, if Nova shall choose it. Two flavors are equal if they
+    are the same in what ``flavors.json`` says of them, which is not all that Nova keeps.
+    """
 
     name: str
     ram: int
@@ -68,6 +73,11 @@ class Flavor:
     disk: int
     extra_specs: Mapping[str, str] = field(default_factory=dict)
     id: str = field(default="", compare=False)
+    ephemeral: int = field(default=0, compare=False)
+    swap: int = field(default=0, compare=False)
+    rxtx_factor: float = field(default=1.0, compare=False)
+    public: bool = field(default=True, compare=False)
+    description: str | None = field(default=None, compare=False)
 
 
 class Nova:
@@ -186,29 +196,75 @@ class Nova:
             self._client(ADMIN).services.delete(service.id)
 
     def flavors(self) -> list[Flavor]:
-        """Return all public flavors, with their extra specs."""
+        """Return all flavors, private ones too, with their extra specs."""
         found: list[Flavor] = []
         with translated(SERVICE):
             # Nova answers with one page at a time (osapi_max_limit).
             flavors, last = self._client(FLAVORS).flavors, None
-            while page := flavors.list(marker=last):
+            while page := flavors.list(is_public=None, marker=last):
                 found += [_flavor(each.to_dict()) for each in page]
                 last = found[-1].id
         return found
 
-    def create_flavor(self, flavor: Flavor) -> None:
-        """Create a public flavor."""
+    def flavor_projects(self, flavor: Flavor) -> list[str]:
+        """Return the ids of the projects that may use ``flavor``; none for a public one."""
+        if flavor.public:
+            return []
         with translated(SERVICE):
-            made = self._client(FLAVORS).flavors.create(
-                flavor.name, flavor.ram, flavor.vcpus, flavor.disk
+            found = self._client(FLAVORS).flavor_access.list(flavor=flavor.id)
+            return [str(each.tenant_id) for each in found]
+
+    def create_flavor(self, flavor: Flavor, projects: Iterable[str] = ()) -> Flavor:
+        """Create a flavor, for ``projects`` if it is private, and return it with its id.
+
+        It is there wholly or not at all: if Nova refuses a part, the rest is deleted again.
+        """
+        with translated(SERVICE):
+            client = self._client(FLAVORS)
+            options = {
+                "flavorid": flavor.id or "auto",
+                "ephemeral": flavor.ephemeral,
+                "swap": flavor.swap,
+                "rxtx_factor": flavor.rxtx_factor,
+                "is_public": flavor.public,
+                "description": flavor.description,
+            }
+            made = client.flavors.create(
+                flavor.name, flavor.ram, flavor.vcpus, flavor.disk, **options
             )
+            created = replace(flavor, id=str(made.id))
+        half = f"Nova has a part of the flavor {flavor.name} ({created.id})"
+        with undone(half, lambda: self.delete_flavor(created)), translated(SERVICE):
             if flavor.extra_specs:
                 made.set_keys(dict(flavor.extra_specs))
+            for project in projects:
+                client.flavor_access.add_tenant_access(made, project)
+        return created
+
+    def set_extra_specs(self, flavor: Flavor, wanted: Mapping[str, str]) -> None:
+        """Give ``flavor`` the extra specs ``wanted`` and no other; if that fails, its own again."""
+        with translated(SERVICE):
+            manager = self._client(FLAVORS).flavors
+            there = manager.resource_class(manager, {"id": flavor.id})
+        before, mixed = flavor.extra_specs, {**flavor.extra_specs, **wanted}
+        half = f"the flavor {flavor.name} has some of its new extra specs"
+        with undone(half, lambda: _revise(there, mixed, before)):
+            _revise(there, before, wanted)
 
     def delete_flavor(self, flavor: Flavor) -> None:
         """Delete a flavor. One that is gone already is no error."""
         with _gone_is_fine():
             self._client(FLAVORS).flavors.delete(flavor.id)
+
+
+def _revise(there: Any, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Change the extra specs of the flavor ``there`` from ``before`` to ``wanted``."""
+    if wanted:
+        with translated(SERVICE):
+            there.set_keys(dict(wanted))
+    for key in before.keys() - wanted.keys():
+        with _gone_is_fine():
+            there.unset_keys([key])
 
 
 def _no_completion_cache(*_: Any, **__: Any) -> contextlib.AbstractContextManager[None]:
@@ -250,4 +306,10 @@ def _flavor(info: Mapping[str, Any]) -> Flavor:
         disk=int(info["disk"]),
         extra_specs=dict(info.get("extra_specs") or {}),
         id=str(info["id"]),
+        ephemeral=int(info.get("OS-FLV-EXT-DATA:ephemeral") or 0),
+        # Before microversion 2.75 no swap is an empty text.
+        swap=int(info.get("swap") or 0),
+        rxtx_factor=float(info.get("rxtx_factor") or 1.0),
+        public=bool(info.get("os-flavor-access:is_public", True)),
+        description=info.get("description"),
     )

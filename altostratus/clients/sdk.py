@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 
 def connect(region: Region) -> Connection:
-    """Return a connection to ``region``. Its own calls need ``errors.translated``."""
+    """Return a connection to ``region``. Its own calls need ``errors.translated``.
+
+    Raises InputError if openstacksdk cannot use the configuration of ``region``.
+    """
     import openstack.connection
 
-    return openstack.connection.Connection(config=region)
+    from altostratus.clients import configuration
+
+    with configuration.reading(None, None):
+        return openstack.connection.Connection(config=region)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ with clouds.yaml, or OS_* variables. Its CloudRegion is what all clients are mad
 https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 """
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +39,9 @@ def current(command: str | None = None) -> Region:
 
     Raises InputError for missing or wrong configuration.
     """
+    from altostratus.clients import configuration
+
+    configuration.check_environment()
     # A cloud that is named and unknown is an error even where there is no clouds.yaml.
     return _region(os.environ.get("OS_CLOUD") or None, app_name=command)
 
@@ -53,7 +57,14 @@ def of_file(path: Path, cloud: str) -> Region:
 def _region(cloud: str | None, **options: Any) -> Region:
     import openstack.config
 
-    with errors.translated("OpenStack"):
+    from altostratus.clients import configuration, proxies
+
+    # It says twice what the exception says.
+    logging.getLogger("keystoneauth.identity").setLevel(logging.ERROR)
+    with configuration.reading(cloud, options.get("config_files")):
         region: Region = openstack.config.OpenStackConfig(**options).get_one(cloud)
-        errors.watch(region.get_session())
-        return region
+        configuration.check(region)
+        session = region.get_session()
+    errors.watch(session)
+    proxies.keep_from_own_addresses(session)
+    return region

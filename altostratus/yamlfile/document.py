@@ -80,6 +80,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     hint = "look at indentation, colons, quotes and brackets, here and in the line before"
     if "\t" in indent:
         hint = "indent with spaces; YAML forbids tabs there"
+    if error.problem == "found invalid Unicode character escape code":
+        # JSON writes a character beyond U+FFFF as two of these.
+        hint = "write the character itself, or name the file .json if it is JSON"
     words = [part for part in (error.problem, error.context) if part]
     mark = Mark(name, line + 1, column + 1)
     return checks.SYNTAX.at(mark, f"not YAML: {', '.join(words)}", hint)

@@ -62,6 +62,14 @@ def test_a_flavor_is_made_kept_and_replaced(compute: Any, tmp_path: Path) -> Non
     assert said(tmp_path, FLAVOR) == "created functional-flavor"
     assert there(compute) == FLAVOR
     assert said(tmp_path, FLAVOR) == "unchanged functional-flavor"
+    identity = compute.find_flavor(FLAVOR["name"]).id
+    other = FLAVOR | {"extra_specs": {"resources:VCPU": "1", "hw:cpu_policy": "shared"}}
+    assert said(tmp_path, other) == "updated functional-flavor"
+    assert there(compute) == other
     larger = FLAVOR | {"ram": 256, "extra_specs": {}}
     assert said(tmp_path, larger) == "replaced functional-flavor"
     assert there(compute) == larger
+    # Others may refer to it; and nothing is left of the trial.
+    assert compute.find_flavor(FLAVOR["name"]).id == identity
+    names = [one.name for one in compute.flavors(is_public="None")]
+    assert [name for name in names if name.startswith("setup-flavors-")] == []

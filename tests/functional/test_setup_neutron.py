@@ -149,6 +149,23 @@ def test_a_vlan_id_in_use_is_refused_in_words(neutron: Any, tmp_path: Path) -> N
     assert "Traceback" not in result.stderr
 
 
+def test_a_network_whose_subnet_is_refused_is_undone(neutron: Any, tmp_path: Path) -> None:
+    # More than max_dns_nameservers, 5 by default.
+    servers = [f"172.31.99.{number}" for number in range(2, 9)]
+    result = setup(tmp_path, VLAN | {"dns": servers}, FLAT)
+    assert result.returncode == 1
+    assert "error: Neutron answers" in result.stderr
+    assert "functional-vlan is not set up" in result.stderr
+    assert neutron.find_network("functional-vlan") is None
+    # One that fails stops no other.
+    assert result.stdout.splitlines() == ["created functional-flat"]
+    said(tmp_path, VLAN)
+    result = setup(tmp_path, VLAN | {"dns": servers, "mtu": 1300})
+    assert result.returncode == 1
+    network = neutron.find_network("functional-vlan", ignore_missing=False)
+    assert network.mtu != 1300
+
+
 def test_wrong_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neutron: Any) -> None:
     monkeypatch.setenv("OS_CLOUD", "undercloud")
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))

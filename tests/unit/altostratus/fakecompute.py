@@ -2,13 +2,14 @@
 """A Nova of one process for tests: the calls of altostratus.clients.nova, over HTTP, in memory."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import loopback
 from loopback import Answer, Request
 
 PREFIX = "/v2.1"
+PUBLIC = "os-flavor-access:is_public"
 
 
 class FakeCompute:
@@ -17,8 +18,12 @@ class FakeCompute:
     def __init__(self) -> None:
         self.servers: list[dict[str, Any]] = []
         self.flavors: list[dict[str, Any]] = []
+        self.made = 0
+        """How many flavors were made that have an id of the server's: f1 and so on."""
         self.services: list[dict[str, Any]] = []
         self.hypervisors: list[dict[str, Any]] = []
+        self.access: dict[str, list[str]] = {}
+        """The projects that may use a private flavor, by its id."""
         self.keys: dict[str, str] = {}
         self.quotas: dict[str, Any] = {}
         self.calls: list[str] = []
@@ -28,6 +33,8 @@ class FakeCompute:
         """How many things are in one answer."""
         self.refusal: Answer | None = None
         """What to answer instead."""
+        self.refuse: Callable[[str], Answer | None] = lambda call: None
+        """What to answer to a change instead, if anything."""
         self.stops_to = "SHUTOFF"
         """The status of a server after it was stopped."""
         self.url = ""
@@ -42,6 +49,8 @@ class FakeCompute:
             return self.refusal
         if request.method != "GET":
             self.calls.append(self._call(request, kind, rest))
+            if refused := self.refuse(self.calls[-1]):
+                return refused
         handle = getattr(self, f"_{kind.removeprefix('os-').replace('-', '_')}")
         found: Answer = handle(request, rest)
         return found
@@ -78,20 +87,49 @@ class FakeCompute:
 
     def _flavors(self, request: Request, rest: list[str]) -> Answer:
         if rest == ["detail"]:
-            return self._paged(request, "flavors", self.flavors)
+            # "None" is for the private ones, too.
+            private = request.query.get("is_public") == "None"
+            shown = [one for one in self.flavors if private or one[PUBLIC]]
+            return self._paged(request, "flavors", shown)
         if not rest:
-            made = {"id": f"f{len(self.calls)}", "extra_specs": {}, **request.body["flavor"]}
-            made["id"] = f"f{len(self.calls)}"
-            self.flavors.append(made)
-            return Answer(body={"flavor": made})
+            return self._create_flavor(request.body["flavor"])
         found = next((each for each in self.flavors if each["id"] == rest[0]), None)
         if found is None:
             return not_found(f"Flavor {rest[0]} could not be found.")
+        if rest[1:2] == ["os-extra_specs"]:
+            return self._extra_specs(request, found, rest[2:])
+        if rest[1:]:
+            return self._flavor_access(request, found)
+        assert request.method == "DELETE"
+        self.flavors.remove(found)
+        return Answer(202)
+
+    def _create_flavor(self, wanted: dict[str, Any]) -> Answer:
+        made = {"extra_specs": {}, **wanted}
+        if made["id"] is None:
+            self.made += 1
+            made["id"] = f"f{self.made}"
+        for key, word in (("name", "name"), ("id", "ID")):
+            if any(one[key] == made[key] for one in self.flavors):
+                return conflict(f"Flavor with {word} {made[key]} already exists.")
+        self.flavors.append(made)
+        return Answer(body={"flavor": made})
+
+    def _extra_specs(self, request: Request, flavor: dict[str, Any], rest: list[str]) -> Answer:
         if request.method == "DELETE":
-            self.flavors.remove(found)
-            return Answer(202)
-        found["extra_specs"] = request.body["extra_specs"]
+            if rest[0] not in flavor["extra_specs"]:
+                return not_found(f"Flavor has no extra specs with key {rest[0]}.")
+            del flavor["extra_specs"][rest[0]]
+            return Answer(200)
+        flavor["extra_specs"] = flavor["extra_specs"] | request.body["extra_specs"]
         return Answer(body=request.body)
+
+    def _flavor_access(self, request: Request, flavor: dict[str, Any]) -> Answer:
+        projects = self.access.setdefault(flavor["id"], [])
+        if request.method == "POST":
+            projects.append(request.body["addTenantAccess"]["tenant"])
+        access = [{"flavor_id": flavor["id"], "tenant_id": one} for one in projects]
+        return Answer(body={"flavor_access": access})
 
     def _services(self, request: Request, rest: list[str]) -> Answer:
         if not rest:
@@ -128,6 +166,10 @@ class FakeCompute:
 
 def not_found(message: str) -> Answer:
     return Answer(404, {"itemNotFound": {"code": 404, "message": message}})
+
+
+def conflict(message: str) -> Answer:
+    return Answer(409, {"conflictingRequest": {"code": 409, "message": message}})
 
 
 def server(name: str, cloud: str = "", **values: Any) -> dict[str, Any]:

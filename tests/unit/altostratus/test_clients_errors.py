@@ -9,6 +9,7 @@ import json
 import os
 import pkgutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,6 +100,10 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "heat events": ("Heat", lambda region: heat.events(heat.client(region), "s", 2)),
     "neutron": ("Neutron", lambda region: list(sdk.connect(region).network.networks())),
     "ironic": ("Ironic", lambda region: list(sdk.connect(region).baremetal.nodes())),
+    "placement": (
+        "Placement",
+        lambda region: list(sdk.connect(region).placement.resource_providers()),
+    ),
     "keystoneauth": (
         "Keystone",
         lambda region: region.get_session().get(f"{url_of(region)}/v3/users"),
@@ -171,14 +176,7 @@ SPECIAL = {
 
 @pytest.mark.parametrize(
     ("call", "status"),
-    [
-        (call, each)
-        for call in CALLS
-        # One call of each library is enough.
-        if " " not in call
-        for each in STATUSES
-        if each not in SPECIAL.get(call, ())
-    ],
+    [(call, each) for call in CALLS for each in STATUSES if each not in SPECIAL.get(call, ())],
 )
 def test_every_status_shows_the_reason(call: str, status: int, answers: Current) -> None:
     region, set_answer = answers
@@ -219,6 +217,77 @@ def test_an_answer_that_cannot_be_read_is_no_internal_error(
     service, ask = CALLS[call]
     with contextlib.suppress(ServiceError), translated(service):
         ask(region)
+
+
+ODD = {
+    **{str(status): Answer(status, {"error": {"message": REASON}}) for status in (201, 202, 204)},
+    **{str(status): Answer(status, b"{}") for status in (206, 301, 302, 303, 305, 307, 308)},
+    **{str(status): Answer(status, {"message": REASON}) for status in (420, 499, 520, 600, 999)},
+    **{
+        f"Location {status}": Answer(status, headers={"Location": "//[::1"})
+        for status in (301, 307)
+    },
+    **{f"body {body!r}": Answer(200, body) for body in (b"\xff\xfe", b"null", b"1")},
+    **{f"list {key}": Answer(200, {key: 5}) for key in ("servers", "images", "stacks", "networks")},
+    **{f"item {key}": Answer(200, {key: [5]}) for key in ("servers", "images", "nodes", "events")},
+    "deep": Answer(500, b"[" * 100_000),
+    "gzip": Answer(200, b"xx", headers={"Content-Encoding": "gzip"}),
+    "refused in gzip": Answer(500, b"xx", headers={"Content-Encoding": "gzip"}),
+    "charset": Answer(500, b"xx", "application/json; charset=nonsense"),
+    "latin-1": Answer(500, "\xe9".encode("latin-1"), "text/html; charset=utf-8"),
+    "chunks": Answer(200, b"{}", headers={"Transfer-Encoding": "chunked"}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_answer_is_an_internal_error(odd: str, answers: Current) -> None:
+    region, set_answer = answers
+    set_answer(ODD[odd])
+    for service, ask in CALLS.values():
+        with contextlib.suppress(ServiceError), translated(service):
+            ask(region)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 99999 X\r\n\r\n"),
+        *(
+            f"HTTP/1.1 200 OK\r\n{head}\r\n\r\nzz".encode()
+            for head in ("Content-Length: 100", "Content-Length: x", "Transfer-Encoding: chunked")
+        ),
+        b"HTTP/1.1 500 \x1b[31mred\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_no_internal_error(raw: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        thread = threading.Thread(target=_answer_raw, args=(server, raw))
+        thread.start()
+        try:
+            region = loopback.region(f"http://127.0.0.1:{server.getsockname()[1]}")
+            for call in ("nova", "glance", "heat", "neutron", "keystoneauth"):
+                service, ask = CALLS[call]
+                try:
+                    with translated(service):
+                        ask(region)
+                except ServiceError as error:
+                    assert error.message.isprintable()
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _answer_raw(server: socket.socket, raw: bytes) -> None:
+    """Answer whatever is asked with ``raw`` until ``server`` is shut down."""
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -265,6 +334,24 @@ def test_wrong_settings_are_bad_input() -> None:
         openstack.exceptions.ConfigException("Cloud x was not found."),
     ):
         assert isinstance(translate(error, "Nova"), InputError)
+
+
+def test_what_a_terminal_would_obey_is_escaped(answers: Current) -> None:
+    region, set_answer = answers
+    set_answer(Answer(500, b"a \x1b[31mred\x07 word \xc2\x9b", "text/plain; charset=utf-8"))
+    said = refusal("nova", region).message
+    assert said == "Nova answers: a \\x1b[31mred\\x07 word \\x9b (HTTP 500)"
+
+
+def test_what_a_library_calls_is_translated(answers: Current) -> None:
+    region, _ = answers
+    # The standard library raises it, for keystoneauth.
+    with pytest.raises(ServiceError, match="Invalid IPv6 URL"), translated("Nova"):
+        region.get_session().get("http://[::1/x")
+    # requests has no class of its own for it.
+    session = region.get_session()
+    with pytest.raises(InputError, match="no.pem"), translated("Nova"):
+        session.get("https://127.0.0.1:9/", verify="/no.pem")
 
 
 def test_long_pages_are_cut(answers: Current) -> None:

@@ -192,3 +192,31 @@ def test_the_kernel_ends_a_command_whose_parent_was_killed(tmp_path: Path) -> No
         assert alive(child)
         parent.kill()
     assert dies(child)
+
+
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", None])
+def test_commands_of_the_system_are_found_without_sbin_in_path(
+    path: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As after ``su`` without ``-``."""
+    command = tmp_path / "sbin" / "only-here"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\necho found\n")
+    command.chmod(0o755)
+    monkeypatch.setattr(process, "SYSTEM", (str(command.parent),))
+    if path is None:
+        monkeypatch.delenv("PATH")
+    else:
+        monkeypatch.setenv("PATH", path)
+    assert run(["only-here"]).stdout == "found\n"
+    assert run(["only-here"], die_with_parent=True).stdout == "found\n"
+    # Also what it starts itself.
+    assert run(["/bin/sh", "-c", "only-here"]).stdout == "found\n"
+    assert process.which("only-here") == str(command)
+    assert process.which("nowhere-at-all") is None
+
+
+def test_what_is_in_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/sbin:/mine:/bin")
+    assert process.search_path() == "/usr/sbin:/mine:/bin:/usr/local/sbin:/sbin"
+    assert f"PATH={process.search_path()}" in run(["/usr/bin/env"]).stdout.splitlines()

@@ -79,6 +79,26 @@ def test_upload(glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[s
     assert "upload" in captured.err
 
 
+def test_json(glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lxc(image, "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {
+        "version": 1,
+        "kind": "images",
+        "images": [
+            {
+                "name": "c-db-lxc",
+                "id": the_image(glance)["id"],
+                "file": str(image),
+                "disk_format": "raw",
+                "container_format": "bare",
+                "properties": LXC,
+            }
+        ],
+    }
+    assert "upload" in captured.err
+
+
 def test_same_content_and_properties_are_not_sent_again(
     glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

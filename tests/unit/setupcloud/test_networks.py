@@ -8,8 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import openstack.exceptions
 import pytest
 
+from altostratus.clients.errors import ServiceError
 from altostratus.errors import AltostratusError
 from setupcloud import networks, neutron
 
@@ -34,6 +36,11 @@ VLAN: dict[str, Any] = {
 }
 
 
+def pools(*ends: tuple[int, int]) -> dict[str, Any]:
+    listed = [{"start": f"192.168.24.{one}", "end": f"192.168.24.{two}"} for one, two in ends]
+    return FLAT | {"allocation_pools": listed}
+
+
 class Cloud:
     """The part of the SDK's network proxy that is used, with Neutron's own defaults."""
 
@@ -41,6 +48,8 @@ class Cloud:
         self.all_networks: dict[str, SimpleNamespace] = {}
         self.all_subnets: dict[str, SimpleNamespace] = {}
         self.calls: list[str] = []
+        self.failing: dict[str, BaseException] = {}
+        """What calls that begin so raise."""
 
     def networks(self, name: str) -> Iterator[SimpleNamespace]:
         return iter([one for one in self.all_networks.values() if one.name == name])
@@ -49,15 +58,21 @@ class Cloud:
         found = [one for one in self.all_subnets.values() if one.network_id == network_id]
         return iter([one for one in found if one.ip_version == ip_version])
 
+    def called(self, call: str) -> None:
+        self.calls.append(call)
+        for word, error in self.failing.items():
+            if call.startswith(word):
+                raise error
+
     def create_network(self, **attributes: Any) -> SimpleNamespace:
-        self.calls.append("create_network")
+        self.called("create_network")
         defaults = {"provider_segmentation_id": None, "mtu": 1500}
         identity = f"n{len(self.all_networks)}"
         self.all_networks[identity] = SimpleNamespace(id=identity, **(defaults | attributes))
         return self.all_networks[identity]
 
     def create_subnet(self, **attributes: Any) -> SimpleNamespace:
-        self.calls.append("create_subnet")
+        self.called("create_subnet")
         pools = [{"start": "first", "end": "last"}]
         # Neutron sorts routes by itself.
         attributes["host_routes"] = attributes["host_routes"][::-1]
@@ -67,12 +82,16 @@ class Cloud:
         return self.all_subnets[identity]
 
     def update_network(self, identity: str, **attributes: Any) -> None:
-        self.calls.append(f"update_network {' '.join(attributes)}")
+        self.called(f"update_network {' '.join(attributes)}")
         vars(self.all_networks[identity]).update(attributes)
 
     def update_subnet(self, identity: str, **attributes: Any) -> None:
-        self.calls.append(f"update_subnet {' '.join(attributes)}")
+        self.called(f"update_subnet {' '.join(attributes)}")
         vars(self.all_subnets[identity]).update(attributes)
+
+    def delete_network(self, identity: str) -> None:
+        self.called(f"delete_network {identity}")
+        del self.all_networks[identity]
 
 
 @pytest.fixture
@@ -180,8 +199,69 @@ def test_what_neutron_cannot_change(cloud: Cloud, change: dict[str, Any], messag
 def test_two_networks_of_one_name(cloud: Cloud) -> None:
     cloud.create_network(name="ctlplane")
     cloud.create_network(name="ctlplane")
-    with pytest.raises(AltostratusError, match="there are 2 networks called ctlplane"):
+    cloud.calls.clear()
+    with pytest.raises(AltostratusError, match="there are 2 networks called ctlplane: n0, n1") as e:
+        setup(cloud, FLAT, VLAN)
+    assert "openstack network set --name OTHER ID" in str(e.value.hint)
+    assert cloud.calls == []
+
+
+def test_a_network_whose_name_differs_in_case_is_another(cloud: Cloud) -> None:
+    there = cloud.create_network(name="CTLPLANE")
+    # As MySQL compares.
+    cloud.networks = lambda name: iter([there])  # type: ignore[method-assign]
+    assert setup(cloud, FLAT) == ["created ctlplane"]
+
+
+def test_one_of_several_subnets_is_meant(cloud: Cloud) -> None:
+    setup(cloud, FLAT)
+    other = {"ip_version": 4, "host_routes": [], "dns_nameservers": []}
+    cloud.create_subnet(network_id="n0", name="b", cidr="10.0.0.0/24", **other)
+    assert setup(cloud, FLAT) == ["unchanged ctlplane"]
+    cloud.all_subnets["s0"].cidr = "10.0.1.0/24"
+    # Its name says it.
+    with pytest.raises(AltostratusError, match=r"its cidr is 10.0.1.0/24, wanted is 192.168.24"):
         setup(cloud, FLAT)
+    cloud.all_subnets["s0"].name = "a"
+    cloud.calls.clear()
+    what = r"network ctlplane has 2 IPv4 subnets: s0 \(10.0.1.0/24\), s1 \(10.0.0.0/24\)"
+    with pytest.raises(AltostratusError, match=what):
+        setup(cloud, FLAT)
+    assert cloud.calls == []
+
+
+REFUSED = openstack.exceptions.BadRequestException("no", http_status=400)
+
+
+@pytest.mark.parametrize("error", [REFUSED, KeyboardInterrupt()])
+def test_a_half_made_network_is_undone(cloud: Cloud, error: BaseException) -> None:
+    cloud.failing = {"create_subnet": error}
+    with pytest.raises((ServiceError, KeyboardInterrupt)):
+        setup(cloud, FLAT)
+    assert cloud.calls == ["create_network", "create_subnet", "delete_network n0"]
+    assert cloud.all_networks == {}
+
+
+def test_what_is_left_of_a_network_is_named(cloud: Cloud) -> None:
+    cloud.failing = {"create_subnet": REFUSED, "delete_network": RuntimeError("gone away")}
+    left = r"no .HTTP 400.; moreover, the network ctlplane \(n0\) is there without its subnet"
+    with pytest.raises(AltostratusError, match=left) as caught:
+        setup(cloud, FLAT)
+    assert "as undoing failed: gone away" in caught.value.message
+
+
+def test_a_half_changed_network_is_undone(cloud: Cloud) -> None:
+    setup(cloud, FLAT)
+    cloud.calls.clear()
+    cloud.failing = {"update_subnet": REFUSED}
+    with pytest.raises(ServiceError):
+        setup(cloud, FLAT | {"mtu": 1400, "dhcp": False})
+    assert cloud.all_networks["n0"].mtu == 1500
+    assert cloud.calls == [
+        "update_network mtu",
+        "update_subnet is_dhcp_enabled",
+        "update_network mtu",
+    ]
 
 
 @pytest.fixture
@@ -207,9 +287,63 @@ def test_command(command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(tmp_path, {"networks": [FLAT, VLAN]}) == 0
     assert run(tmp_path, {"networks": [FLAT, VLAN | {"mtu": 1500}]}) == 0
     assert capsys.readouterr().out.splitlines() == [
-        *["created ctlplane", "created internal"] * 2,
+        *["would create ctlplane", "would create internal"],
+        *["created ctlplane", "created internal"],
         *["unchanged ctlplane", "updated internal"],
     ]
+
+
+def test_a_dry_run_says_what_differs(
+    command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup(command, FLAT, VLAN)
+    del command.all_subnets["s1"]
+    command.calls.clear()
+    changed = FLAT | {"dns": ["9.9.9.9"], "dhcp": False, "mtu": 1400}
+    del changed["gateway"]
+    assert run(tmp_path, {"networks": [changed, VLAN]}, "--dry-run") == 0
+    assert command.calls == []
+    assert capsys.readouterr().out.splitlines() == [
+        "would update ctlplane: mtu: 1500 -> 1400, gateway: 192.168.24.1 -> none, "
+        "dhcp: true -> false, dns: [] -> [9.9.9.9]",
+        "would update internal: subnet: none -> 172.16.2.0/24",
+    ]
+
+
+def test_one_that_fails_stops_no_other(
+    command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup(command, FLAT)
+    command.failing = {"update_subnet": REFUSED}
+    assert run(tmp_path, {"networks": [FLAT | {"dhcp": False}, VLAN]}, "--json") == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {
+        "version": 1,
+        "kind": "networks",
+        "dry_run": False,
+        "networks": [
+            {
+                "name": "ctlplane",
+                "action": "update",
+                "done": False,
+                "id": "n0",
+                "differences": [{"field": "dhcp", "old": True, "new": False}],
+                "error": "Neutron answers: no (HTTP 400)",
+            },
+            {"name": "internal", "action": "create", "done": True, "id": "n1", "differences": []},
+        ],
+    }
+    assert said.err.startswith("error: Neutron answers: no (HTTP 400): ctlplane is not set up")
+
+
+def test_the_form_of_os_cloud_config(
+    command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = {"float": {"cidr": "10.0.0.0/8", "name": "n"}, "external": {"name": "e"}}
+    assert run(tmp_path, theirs) == 2
+    said = capsys.readouterr().err
+    assert "1 problem found" in said and "the form of os-cloud-config" in said
+    assert '{"networks": [{"name": "ctlplane"' in said
 
 
 @pytest.mark.parametrize(
@@ -226,6 +360,23 @@ def test_command(command: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[s
         ({"networks": [FLAT | {"cidr": "10.0.0.1/8"}]}, "cidr: 10.0.0.1/8 is an address"),
         ({"networks": [FLAT | {"gateway": "x"}]}, "gateway: 'x' is not an IPv4 address"),
         ({"networks": [FLAT | {"dns": ["x"]}]}, "dns: 'x' is not an IPv4 address"),
+        (
+            {"networks": [VLAN | {"cidr": "10.99.9.1/32"}]},
+            "cidr: 10.99.9.1/32 has no room for DHCP",
+        ),
+        ({"networks": [VLAN | {"cidr": "10.99.9.0/31"}]}, "take a /30 or a larger network"),
+        ({"networks": [FLAT | {"cidr": "0.0.0.0/0"}]}, "0.0.0.0/0 is all addresses there are"),
+        ({"networks": [VLAN | {"cidr": "224.0.0.0/24"}]}, "224.0.0.0/24 has multicast addresses"),
+        ({"networks": [VLAN | {"cidr": "127.0.0.0/8"}]}, "127.0.0.0/8 has loopback addresses"),
+        ({"networks": [FLAT | {"gateway": "192.168.24.255"}]}, "is not an address of hosts in"),
+        ({"networks": [FLAT | {"gateway": "192.168.25.1"}]}, "from 192.168.24.1 to 192.168.24.254"),
+        ({"networks": [FLAT | {"gateway": "192.168.24.100"}]}, "the gateway 192.168.24.100 is in"),
+        ({"networks": [pools((9, 5))]}, "allocation_pools: 192.168.24.9 is after 192.168.24.5"),
+        ({"networks": [pools((5, 9), (9, 10))]}, "192.168.24.9 to 192.168.24.10 overlaps"),
+        ({"networks": [pools((0, 9))]}, "allocation_pools: 192.168.24.0 is not an address of"),
+        ({"networks": [VLAN, VLAN | {"name": "x"}]}, "VLAN 201 of ctlplane is also in line 1"),
+        ({"networks": [FLAT, FLAT | {"name": "x"}]}, "the flat network of ctlplane is also in"),
+        ({"networks": [FLAT | {"name": "x" * 256}]}, "is not a name of at most 255 characters"),
         ({"networks": [VLAN | {"type": "vxlan"}]}, "type: 'vxlan' is unknown"),
         ({"networks": [VLAN | {"segmentation_id": "x"}]}, "segmentation_id: 'x' is not a whole"),
     ],

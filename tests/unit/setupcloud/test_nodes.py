@@ -16,9 +16,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "imagebuild"))
 
 import fakeglance
 import loopback
+import openstack.exceptions
 
+from altostratus.console import Progress
 from altostratus.errors import AltostratusError
-from setupcloud import baremetal, nodes
+from setupcloud import available, baremetal, nodes
+from setupcloud.available import Outcome
 from setupcloud.baremetal import Boot
 
 REDFISH: dict[str, Any] = {
@@ -67,6 +70,8 @@ class Ironic:
         self.all_ports: list[Resource] = []
         self.calls: list[str] = []
         self.broken: set[str] = set()
+        self.refused: dict[str, BaseException] = {}
+        """What a call raises."""
 
     def nodes(self, details: bool) -> Iterator[Resource]:
         return iter([self._shown(one) for one in self.all_nodes.values()])
@@ -90,6 +95,11 @@ class Ironic:
             "provision_state": "enroll",
             "power_state": None,
             "instance_id": None,
+            "allocation_id": None,
+            "is_maintenance": False,
+            "maintenance_reason": None,
+            "fault": None,
+            "is_retired": False,
             "last_error": None,
         }
         identity = f"n{len(self.all_nodes)}"
@@ -98,7 +108,7 @@ class Ironic:
         return node
 
     def patch_node(self, node_id: str, patch: list[dict[str, Any]]) -> None:
-        self.calls.append(f"patch_node {' '.join(item['path'] for item in patch)}")
+        self.refuse(f"patch_node {' '.join(item['path'] for item in patch)}")
         node = vars(self.all_nodes[node_id])
         for item in patch:
             *parents, leaf = item["path"].strip("/").split("/")
@@ -107,12 +117,26 @@ class Ironic:
                 target = target[parent]
             target[leaf] = item["value"]
 
+    def refuse(self, call: str) -> None:
+        self.calls.append(call)
+        if error := self.refused.get(call):
+            raise error
+
+    def delete_node(self, node_id: str) -> None:
+        self.refuse(f"delete_node {node_id}")
+        del self.all_nodes[node_id]
+        self.all_ports = [one for one in self.all_ports if one.node_id != node_id]
+
+    def unset_node_maintenance(self, node_id: str) -> None:
+        self.refuse(f"unset_node_maintenance {node_id}")
+        self.all_nodes[node_id].is_maintenance = False
+
     def create_port(self, **attributes: Any) -> None:
-        self.calls.append(f"create_port {attributes['address']}")
+        self.refuse(f"create_port {attributes['address']}")
         self.all_ports.append(Resource(**attributes))
 
     def set_node_provision_state(self, node_id: str, verb: str) -> None:
-        self.calls.append(f"{verb} {node_id}")
+        self.refuse(f"{verb} {node_id}")
         node = self.all_nodes[node_id]
         if node_id in self.broken:
             node.last_error = "cannot reach the controller"
@@ -131,7 +155,7 @@ class Ironic:
         return Resource(success=right, failure=wrong, timeout=[])
 
     def set_node_power_state(self, node_id: str, target: str) -> None:
-        self.calls.append(f"{target} {node_id}")
+        self.refuse(f"{target} {node_id}")
         self.all_nodes[node_id].power_state = target
 
 
@@ -271,30 +295,20 @@ def test_contradictions_are_told_together(ironic: Ironic) -> None:
     assert ironic.calls == []
 
 
-class Progress:
-    """Says nothing."""
-
-    quiet = True
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        yield
-
-
-def available(ironic: Ironic) -> None:
+def make_available(ironic: Ironic) -> dict[str, Outcome]:
     names = {node.id: str(node.name) for node in ironic.all_nodes.values()}
-    nodes.make_available(ironic, names, 10, Progress())  # type: ignore[arg-type]
+    return available.make_available(ironic, names, 10, Progress())
 
 
 def test_nodes_become_available(ironic: Ironic) -> None:
     register(ironic, REDFISH, FAKE)
     ironic.all_nodes["n0"].provision_state = "manageable"
-    available(ironic)
+    make_available(ironic)
     assert [node.provision_state for node in ironic.all_nodes.values()] == ["available"] * 2
     # A node whose power state is unknown gets no server.
     assert [node.power_state for node in ironic.all_nodes.values()] == ["power off"] * 2
     ironic.calls.clear()
-    available(ironic)
+    make_available(ironic)
     assert ironic.calls == []
 
 
@@ -302,7 +316,7 @@ def test_a_node_whose_delete_was_interrupted_is_available_again(ironic: Ironic) 
     register(ironic, REDFISH)
     ironic.all_nodes["n0"].provision_state = "error"
     ironic.calls.clear()
-    available(ironic)
+    make_available(ironic)
     assert ironic.calls == ["deleted n0"]
     assert ironic.all_nodes["n0"].provision_state == "available"
 
@@ -314,34 +328,161 @@ def test_a_node_with_a_server_is_left_alone(ironic: Ironic, state: str) -> None:
     ironic.all_nodes["n0"].instance_id = "a server"
     ironic.all_nodes["n0"].power_state = "power on"
     ironic.calls.clear()
-    available(ironic)
+    make_available(ironic)
     assert ironic.calls == []
+
+
+@pytest.mark.parametrize(
+    ("state", "server"), [("active", "s"), ("available", "s"), ("available", None), ("rescue", "s")]
+)
+def test_a_machine_whose_power_state_ironic_lost_stays_on(
+    ironic: Ironic, state: str, server: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what this run made available is switched off."""
+    register(ironic, REDFISH)
+    vars(ironic.all_nodes["n0"]).update(provision_state=state, instance_id=server)
+    ironic.calls.clear()
+    make_available(ironic)
+    assert ironic.calls == []
+    said = capsys.readouterr().err
+    left = "bm-0 has the server s: it is left alone"
+    assert (left if server else "openstack baremetal node power off bm-0") in said
+
+
+BUSY = [
+    *[{"provision_state": state} for state in ("cleaning", "clean wait", "deploying")],
+    *[{"provision_state": state} for state in ("wait call-back", "deleting", "inspecting")],
+    *[{"provision_state": state} for state in ("verifying", "active", "deploy failed", "adopting")],
+    *[{"provision_state": "manageable", "instance_id": "s"}],
+    *[{"provision_state": "manageable", "allocation_id": "a"}],
+]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *BUSY,
+        {"provision_state": "manageable", "is_maintenance": True, "maintenance_reason": "fan"},
+        {"provision_state": "clean failed", "is_maintenance": True},
+        {"provision_state": "manageable", "is_retired": True},
+    ],
+    ids=lambda state: " ".join(map(str, state.values())),
+)
+def test_what_others_work_with_is_left_alone(
+    ironic: Ironic, state: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(ironic, REDFISH, FAKE)
+    vars(ironic.all_nodes["n0"]).update(state)
+    ironic.calls.clear()
+    make_available(ironic)
+    assert [call for call in ironic.calls if call.endswith("n0")] == []
+    assert ironic.all_nodes["n0"].power_state is None
+    assert ironic.all_nodes["n1"].provision_state == "available"
+    said = capsys.readouterr().err
+    assert "bm-0 " in said and ": it is left alone" in said
+    assert state.get("maintenance_reason", "") in said
+
+
+def test_a_node_that_ironic_failed_to_clean_leaves_maintenance(ironic: Ironic) -> None:
+    register(ironic, REDFISH)
+    state = {"provision_state": "clean failed", "is_maintenance": True, "fault": "clean failure"}
+    vars(ironic.all_nodes["n0"]).update(state)
+    ironic.calls.clear()
+    make_available(ironic)
+    assert ironic.calls == ["manage n0", "unset_node_maintenance n0", "provide n0"]
+    assert ironic.all_nodes["n0"].is_maintenance is False
+
+
+LOCKED = openstack.exceptions.ConflictException("Node n0 is locked by host x", http_status=409)
+
+
+@pytest.mark.parametrize("call", ["manage n0", "provide n0", "power off n0"])
+def test_a_locked_node_has_its_reason_and_stops_no_other(ironic: Ironic, call: str) -> None:
+    register(ironic, FAKE, IPMI)
+    ironic.refused = {call: LOCKED}
+    first, second = make_available(ironic).values()
+    assert first.failure == "Ironic answers: Node n0 is locked by host x (HTTP 409)"
+    assert (second.failure, second.provision_state) == (None, "available")
+
+
+@pytest.mark.parametrize("state", BUSY, ids=lambda state: " ".join(map(str, state.values())))
+def test_a_node_in_use_is_not_changed_under_its_user(ironic: Ironic, state: dict[str, Any]) -> None:
+    register(ironic, REDFISH)
+    vars(ironic.all_nodes["n0"]).update(state)
+    ironic.calls.clear()
+    wanted = REDFISH | {"pm_user": "new", "pm_password": "newer", "memory": 4096, "name": "other"}
+    wanted |= {"mac": [*REDFISH["mac"], "52:54:00:aa:00:09"], "resource_class": "gold"}
+    (change,) = baremetal.plan(ironic, [wanted], BOOT)
+    baremetal.apply(ironic, change)
+    held = {one.field for one in change.held}
+    assert {"name", "resource_class", "properties memory_mb", "port"} <= held
+    if state["provision_state"] in ("active", "manageable", "deploy failed"):
+        # Ironic has to reach the machine.
+        paths = "/driver_info/redfish_username /driver_info/redfish_password /extra/register-nodes"
+        assert ironic.calls == [f"patch_node {paths}"]
+    else:
+        assert ironic.calls == []
+        assert {"driver_info redfish_username", "driver_info redfish_password"} <= held
+    assert "newer" not in "".join(map(str, (*change.held, *change.differences)))
+
+
+def test_another_driver_waits_until_the_node_is_free(ironic: Ironic) -> None:
+    register(ironic, REDFISH)
+    ironic.all_nodes["n0"].provision_state = "active"
+    ironic.calls.clear()
+    (change,) = baremetal.plan(ironic, [IPMI | {"mac": REDFISH["mac"]}], BOOT)
+    baremetal.apply(ironic, change)
+    assert change.kind == "unchanged" and change.held
+    assert ironic.calls == []
+
+
+def test_a_name_is_not_enough_for_a_node_in_use(ironic: Ironic) -> None:
+    register(ironic, REDFISH)
+    other = REDFISH | {"mac": ["52:54:00:aa:00:0f"]}
+    (change,) = baremetal.plan(ironic, [other], BOOT)
+    assert change.kind == "updated"
+    ironic.all_nodes["n0"].instance_id = "s"
+    what = r"bm-0: Ironic's node of this name \(n0\) has the server s and has other addresses: 52"
+    with pytest.raises(AltostratusError, match=what):
+        baremetal.plan(ironic, [other], BOOT)
+
+
+@pytest.mark.parametrize("error", [LOCKED, KeyboardInterrupt()])
+def test_a_half_made_node_is_deleted(ironic: Ironic, error: BaseException) -> None:
+    ironic.refused = {"create_port 52:54:00:aa:00:03": error}
+    with pytest.raises((AltostratusError, KeyboardInterrupt)):
+        register(ironic, IPMI)
+    assert ironic.calls[-1] == "delete_node n0"
+    assert ironic.all_nodes == {} and ironic.all_ports == []
 
 
 def test_failures_are_told_together_and_stop_no_other(ironic: Ironic) -> None:
     register(ironic, REDFISH, IPMI | {"name": "bm-1"}, FAKE)
     ironic.broken = {"n0", "n1"}
-    with pytest.raises(AltostratusError) as error:
-        available(ironic)
-    assert str(error.value).splitlines() == [
-        "bm-0: cannot reach the controller",
-        "bm-1: cannot reach the controller",
+    outcomes = make_available(ironic)
+    assert [one.failure for one in outcomes.values()] == [
+        *["cannot reach the controller"] * 2,
+        None,
     ]
     assert ironic.all_nodes["n2"].provision_state == "available"
 
 
 @pytest.fixture
-def command(ironic: Ironic, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ironic]:
-    with fakeglance.serving() as glance:
+def glance() -> Iterator[Any]:
+    with fakeglance.serving() as fake:
         for name in (nodes.KERNEL, nodes.RAMDISK):
-            glance.add(name=name)
+            fake.add(name=name)
+        yield fake
 
-        @contextmanager
-        def connected(name: str, service: str) -> Iterator[SimpleNamespace]:
-            yield SimpleNamespace(baremetal=ironic, config=loopback.region(glance.url))
 
-        monkeypatch.setattr(nodes, "connected", connected)
-        yield ironic
+@pytest.fixture
+def command(ironic: Ironic, glance: Any, monkeypatch: pytest.MonkeyPatch) -> Ironic:
+    @contextmanager
+    def connected(name: str, service: str) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(baremetal=ironic, config=loopback.region(glance.url))
+
+    monkeypatch.setattr(nodes, "connected", connected)
+    return ironic
 
 
 def run(tmp_path: Path, content: Any, *options: str) -> int:
@@ -358,7 +499,8 @@ def test_command(command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(tmp_path, wanted) == 0
     said = capsys.readouterr()
     assert said.out.splitlines() == [
-        *["created bm-0", "created f"] * 2,
+        *["would create bm-0", "would create f"],
+        *["created bm-0", "created f"],
         *["unchanged bm-0", "unchanged f"],
     ]
     assert "very secret" not in said.out + said.err
@@ -382,6 +524,30 @@ def test_without_a_deploy_ramdisk(
     # Nor does a node with its own need the common one.
     own = REDFISH | {"kernel_id": "k", "ramdisk_id": "r"}
     assert run(tmp_path, {"nodes": [own]}, "-k", "a", "-d", "b") == 0
+
+
+def test_several_deploy_ramdisks_of_one_name(
+    command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str], glance: Any
+) -> None:
+    for name in (nodes.KERNEL, nodes.RAMDISK):
+        glance.add(name=name)
+    assert run(tmp_path, {"nodes": [REDFISH]}) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: several images are named bm-deploy-kernel: 0000-0, 0000-2; choose one by --kernel "
+        "ID",
+        "several images are named bm-deploy-ramdisk: 0000-1, 0000-3; choose one by --ramdisk ID",
+        "hint: or delete those that are not meant: openstack image delete ID",
+    ]
+    assert command.calls == []
+
+
+@pytest.mark.parametrize("timeout", ["0", "-5"])
+def test_a_timeout_that_is_none(
+    timeout: str, command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, {"nodes": [FAKE]}, f"--timeout={timeout}") == 2
+    assert "is not a number of seconds above 0" in capsys.readouterr().err
+    assert command.calls == []
 
 
 def without(key: str) -> dict[str, Any]:
@@ -441,6 +607,80 @@ def test_bad_files(
     assert [problem for problem in problems if problem not in said] == []
     assert "very secret" not in said
     assert command.calls == []
+
+
+def test_several_failures_have_their_reasons(
+    command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.broken = {"n0"}
+    command.refused = {f"create_port {IPMI['mac'][0]}": LOCKED}
+    assert run(tmp_path, {"nodes": [REDFISH, IPMI, FAKE]}) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["created bm-0", "created f"]
+    assert said.err.splitlines()[:2] == [
+        "error: bm-0: cannot reach the controller",
+        "52:54:00:aa:00:02: Ironic answers: Node n0 is locked by host x (HTTP 409)",
+    ]
+
+
+def test_a_dry_run_says_what_differs(
+    command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(command, REDFISH, FAKE)
+    command.all_nodes["n1"].provision_state = "available"
+    command.calls.clear()
+    wanted = REDFISH | {"memory": 2048, "pm_password": "newer"}
+    assert run(tmp_path, {"nodes": [wanted, FAKE]}, "--dry-run", "-k", "0000-0") == 0
+    assert command.calls == []
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "would update bm-0: driver_info deploy_kernel: kernel-id -> 0000-0, driver_info "
+        "deploy_ramdisk: ramdisk-id -> 0000-1, properties memory_mb: 1024 -> 2048, driver_info "
+        "redfish_password: another one",
+        "unchanged f",
+        "would make available bm-0: provision state: enroll -> available",
+    ]
+    assert "newer" not in said.out + said.err
+
+
+def test_json(command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    register(command, REDFISH)
+    command.all_nodes["n0"].provision_state = "active"
+    wanted = REDFISH | {"name": "other", "pm_password": "newer"}
+    options = ["-k", "0000-0", "-d", "0000-1"]
+    command.all_nodes["n0"].driver_info |= {"deploy_kernel": "0000-0", "deploy_ramdisk": "0000-1"}
+    assert run(tmp_path, {"nodes": [wanted, FAKE]}, "--json", *options) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {
+        "version": 1,
+        "kind": "nodes",
+        "dry_run": False,
+        "nodes": [
+            {
+                "name": "other",
+                "action": "update",
+                "done": True,
+                "id": "n0",
+                "differences": [{"field": "driver_info redfish_password"}],
+                "provision_state": "active",
+                "power_state": None,
+                "left_alone": "is active",
+                "held": [{"field": "name", "old": "bm-0", "new": "other"}],
+            },
+            {
+                "name": "f",
+                "action": "create",
+                "done": True,
+                "id": "n1",
+                "differences": [],
+                "provision_state": "available",
+                "power_state": "power off",
+                "left_alone": None,
+                "held": [],
+            },
+        ],
+    }
+    assert "newer" not in said.out + said.err
 
 
 def test_no_file(tmp_path: Path) -> None:
