@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers that libvirt has lost track of.
+"""What libvirt has lost track of: containers, and groups that they made.
 
 If libvirtd dies while it destroys an lxc domain, the container's controller may be dead while its
 init still runs. The next libvirtd takes the domain as shut off, and nothing stops the guest.
@@ -9,8 +9,11 @@ import logging
 import os
 import select
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from oslo_concurrency import processutils
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +43,24 @@ def kill(uuid: str) -> None:
             pass
         finally:
             os.close(handle)
+
+
+def forget_cgroups(domain: str = "") -> None:
+    """Remove the control groups of a container that has ended; empty: of all that have ended.
+
+    See :mod:`novadrivers.libvirt.cgroups`. An error is logged: a delete must not fail here.
+    """
+    command = (
+        sys.executable,
+        "-I",
+        "-m",
+        "novadrivers.libvirt.cgroups",
+        *([domain] * bool(domain)),
+    )
+    try:
+        processutils.execute("unshare", "--mount", "--propagation", "private", *command)
+    except (processutils.ProcessExecutionError, OSError) as error:
+        LOG.warning("Cannot remove the control groups of %s: %s", domain or "containers", error)
 
 
 def processes(uuid: str) -> Iterator[int]:

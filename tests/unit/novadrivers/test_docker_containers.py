@@ -30,6 +30,7 @@ SETTINGS = Settings(
     command=("/sbin/init",),
     privileged=False,
     capabilities=("SYS_BOOT",),
+    dropped_capabilities=("SYS_BOOT", "MKNOD"),
     security_options=(),
     devices=("/dev/net/tun",),
     tmpfs=("/run",),
@@ -72,6 +73,7 @@ def test_instance_lives_in_its_sandbox_unprivileged(
     assert host["NetworkMode"] == "container:nova-u1-net"
     assert not host.get("Privileged")
     assert host["CapAdd"] == ["SYS_BOOT"]
+    assert host["CapDrop"] == ["MKNOD"], "what is added is not dropped"
     assert host["Memory"] == host["MemorySwap"] == 512 * 2**20
     assert host["CpuShares"] == 2048
     assert host["PidsLimit"] == 100
