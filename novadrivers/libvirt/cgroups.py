@@ -30,7 +30,7 @@ MOUNTS = {
 
 
 def parents(text: str) -> Iterator[tuple[str, str]]:
-    """Return hierarchy and group of ``text``, the daemon's proc_pid_cgroup(5), as far as they count.
+    """Return the hierarchies and groups that count of the daemon's proc_pid_cgroup(5), ``text``.
 
     With version 2 alone each container has a group of libvirt's.
     """

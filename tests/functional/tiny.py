@@ -21,6 +21,13 @@ busybox udhcpc -i eth0 -s /etc/udhcpc -q -t 20 -T 1
 echo tiny guest is up
 while :; do busybox sleep 3600; done
 """
+LAST_WORDS = "cannot be an init: too many open files"
+BROKEN = f"""\
+#!/bin/busybox sh
+echo {LAST_WORDS}
+exit 1
+"""
+"""An init that ends at once."""
 LEASE = """\
 #!/bin/busybox sh
 [ "$1" = bound ] || exit 0
@@ -29,15 +36,18 @@ busybox ip address add "$ip/$mask" dev "$interface"
 """
 
 
-def root(target: Path) -> Path:
-    """Make the root of a tiny guest in the new directory ``target``, of this machine's busybox."""
+def root(target: Path, init: str = INIT) -> Path:
+    """Make the root of a tiny guest in the new directory ``target``, of this machine's busybox.
+
+    ``init`` is the text of its first program.
+    """
     busybox = shutil.which("busybox")
     assert busybox, "install busybox-static"
     (target / "bin").mkdir(parents=True)
     shutil.copy(busybox, target / "bin/busybox")
     for name in ("dev", "etc", "proc", "run", "root", "sbin", "sys", "tmp", "var"):
         (target / name).mkdir(exist_ok=True)
-    for path, text in {"sbin/init": INIT, "etc/udhcpc": LEASE}.items():
+    for path, text in {"sbin/init": init, "etc/udhcpc": LEASE}.items():
         (target / path).write_text(text)
         (target / path).chmod(0o755)
     # "sleep" holds the network namespace of a docker instance.
@@ -46,17 +56,18 @@ def root(target: Path) -> Path:
     return target
 
 
-def image(hypervisor: str, directory: Path) -> Path:
+def image(hypervisor: str, directory: Path, name: str = "tiny", init: str = INIT) -> Path:
     """Return the image file of a tiny guest for a hypervisor type, made below ``directory``.
 
-    Nothing boots where a kernel would have to: placement needs none.
+    Nothing boots where a kernel would have to: placement needs none. Each ``init`` needs a ``name``
+    of its own.
     """
-    target = directory / f"tiny-{hypervisor}.{HYPERVISORS[hypervisor].suffix}"
+    target = directory / f"{name}-{hypervisor}.{HYPERVISORS[hypervisor].suffix}"
     if target.exists():
         return target
     if hypervisor in ("lxc", "docker"):
-        tree = directory / "tiny-root"
-        tree = tree if tree.exists() else root(tree)
+        tree = directory / f"{name}-root"
+        tree = tree if tree.exists() else root(tree, init)
         formats.write(hypervisor, tree, target, "tiny", partition=False)
     else:
         create = ["qemu-img", "create", "-q", "-f", "qcow2", target, "8M"]
