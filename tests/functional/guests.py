@@ -97,7 +97,7 @@ def boot(connection: Connection, name: str, image: str, count: int = 1, **more: 
     connection.compute.create_server(
         name=name,
         image_id=image,
-        networks=[{"uuid": network.id}],
+        networks=more.pop("networks", [{"uuid": network.id}]),
         min_count=count,
         max_count=count,
         **more,
