@@ -61,16 +61,16 @@ def siblings(undercloud: Workspace, scratch: Path) -> Iterator[Siblings]:
         for each in TYPES
     }
     everyone = [each for two in ids.values() for each in two]
-    settled = guests.settled(connection, everyone, 300)
-    assert [each.status for each in settled] == ["ACTIVE"] * len(everyone), [
-        each.fault for each in settled
-    ]
-    found = {
-        kind: [traces.instance(undercloud, connection, each) for each in two]
-        for kind, two in ids.items()
-    }
-    yield Siblings(undercloud, connection, found)
-    guests.delete(connection, everyone)
+    try:
+        settled = guests.settled(connection, everyone, 300)
+        assert {each.status for each in settled} == {"ACTIVE"}, [each.fault for each in settled]
+        found = {
+            kind: [traces.instance(undercloud, connection, each) for each in two]
+            for kind, two in ids.items()
+        }
+        yield Siblings(undercloud, connection, found)
+    finally:
+        guests.delete(connection, everyone)
 
 
 def wanted(workspace: Workspace) -> list[str]:
