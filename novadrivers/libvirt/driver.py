@@ -136,9 +136,13 @@ class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
         info = self._info(instance, *args, **kwargs)
         if instance.uuid in self._started:
             self._started.discard(instance.uuid)
-            if info.state == power_state.SHUTDOWN:
+            if self._is_down(info):
                 raise self._ended(instance)
         return info
+
+    def _is_down(self, info: Any) -> bool:
+        """Tell from a power state whether the guest has ended."""
+        return bool(info.state == power_state.SHUTDOWN)
 
     @retry_while_libvirtd_restarts
     def _info(self, *args: Any, **kwargs: Any) -> Any:
@@ -146,11 +150,7 @@ class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
 
     def _ended(self, instance: Instance) -> exception.NovaException:
         """Return the error of a guest that ended at once."""
-        try:
-            console = (instance_directory(instance) / "console.log").read_bytes()
-        except OSError:
-            console = b""
-        return exception.NovaException(guest_ended.message(console))
+        return exception.NovaException(guest_ended.message(console(instance)))
 
     def _create_guest_with_network(
         self,
@@ -184,6 +184,14 @@ class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
         409, and the server would not be deleted.
         """
         super()._update_compute_provider_status(*args, **kwargs)
+
+
+def console(instance: Instance) -> bytes:
+    """Return what is in the console log of ``instance``."""
+    try:
+        return (instance_directory(instance) / "console.log").read_bytes()
+    except OSError:
+        return b""
 
 
 def instance_directory(instance: Instance) -> Path:

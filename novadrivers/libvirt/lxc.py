@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nova import exception
 from nova.compute import power_state
 from nova.privsep import fs
 from nova.virt import configdrive
@@ -13,7 +14,7 @@ from nova.virt.libvirt import config
 from oslo_concurrency import processutils
 
 from novadrivers.libvirt import driver, orphans
-from novadrivers.libvirt.driver import instance_directory
+from novadrivers.libvirt.driver import console, instance_directory
 from novadrivers.shared import config_drive, guest_ended, vif_events
 from novadrivers.shared.capabilities import HARMFUL
 from novadrivers.shared.nova_types import Instance, NetworkInfo, RequestContext
@@ -159,9 +160,31 @@ class LxcDriver(driver.LibvirtDriver):
         set_link_state(devices, "up")
         return guest
 
+    def _create_guest(
+        self, context: RequestContext, xml: str, instance: Instance, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Start the container; the error of one that ends meanwhile says what it said.
+
+        libvirt then fails to reach the container's controller, which is gone.
+        """
+        before = len(console(instance))
+        try:
+            return super()._create_guest(context, xml, instance, *args, **kwargs)
+        except Exception as error:
+            said = console(instance)[before:]
+            if not said:
+                raise
+            raise exception.NovaException(guest_ended.message(said)) from error
+
+    def _is_down(self, info: Any) -> bool:
+        """Tell whether the container's first process has ended; the domain's id is a PID."""
+        return super()._is_down(info) or (
+            info.state == power_state.RUNNING and not orphans.has_child(int(info.internal_id))
+        )
+
     def _require_running(self, instance: Instance) -> None:
         """Watch a guest that was just started; raise NovaException if it ends."""
-        if guest_ended.watch(lambda: self._info(instance).state == power_state.SHUTDOWN):
+        if guest_ended.watch(lambda: self._is_down(self._info(instance))):
             self._started.discard(instance.uuid)
             raise self._ended(instance)
 

@@ -5,6 +5,7 @@ If libvirtd dies while it destroys an lxc domain, the container's controller may
 init still runs. The next libvirtd takes the domain as shut off, and nothing stops the guest.
 """
 
+import contextlib
 import logging
 import os
 import select
@@ -61,6 +62,21 @@ def forget_cgroups(domain: str = "") -> None:
         processutils.execute("unshare", "--mount", "--propagation", "private", *command)
     except (processutils.ProcessExecutionError, OSError) as error:
         LOG.warning("Cannot remove the control groups of %s: %s", domain or "containers", error)
+
+
+def has_child(pid: int) -> bool:
+    """Tell whether the process ``pid`` has a child that lives: proc_pid_stat(5).
+
+    A container's controller has one, its init. If that ends before the controller waits for it, the
+    controller stays, and libvirt takes the domain as running.
+    """
+    for path in PROC.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name before them may have spaces and parentheses.
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state not in "ZX":
+                return True
+    return False
 
 
 def processes(uuid: str) -> Iterator[int]:

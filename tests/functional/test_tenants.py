@@ -76,7 +76,7 @@ def siblings(undercloud: Workspace, scratch: Path) -> Iterator[Siblings]:
 def wanted(workspace: Workspace) -> list[str]:
     """Return what nobody may find: the undercloud's secrets, and that of the instances."""
     text = (workspace.stacks(CLOUD) / "secrets.yaml").read_text()
-    values = [str(value) for value in yaml.safe_load(text).values()]
+    values = map(str, yaml.safe_load(text)["parameter_defaults"].values())
     # Keys are in files with other line breaks.
     lines = [line.strip() for value in values for line in value.splitlines()]
     return [MARK, *(line for line in lines if len(line) > 12 and not line.startswith("-----"))]

@@ -13,6 +13,8 @@ from devtest import container, undercloud
 from devtest.workspace import Workspace
 
 STATES = ("/var/lib/nova-lxc", "/var/lib/nova-docker", "/var/lib/nova-kvm")
+# libvirt keeps its logs of domains that are gone.
+KEPT = ("-not", "-path", "*/libvirt/log/*", "-name", "*-*")
 # Each namespace's mounts, of all processes, once; a process may end meanwhile.
 MOUNTS = "cat /proc/[0-9]*/mountinfo 2>&- | sort --unique"
 
@@ -78,7 +80,7 @@ def kinds(workspace: Workspace, names: Collection[str]) -> dict[str, list[str]]:
             workspace, "docker", "ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}"
         ).splitlines(),
         "volumes": inside(workspace, "docker", "volume", "ls", "-q").splitlines(),
-        "files": inside(workspace, "find", *STATES, "-maxdepth", "4", "-name", "*-*").splitlines(),
+        "files": inside(workspace, "find", *STATES, "-maxdepth", "4", *KEPT).splitlines(),
         "processes": [text for _, text in snapshot.ours(snapshot.CLOUDS, ())],
     }
     found = {kind: [text for text in texts if _has(text, names)] for kind, texts in lines.items()}
