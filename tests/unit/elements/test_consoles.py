@@ -2,6 +2,7 @@
 """Consoles of containers: the logger and libvirt's hook, with terminals and without libvirt."""
 
 import importlib.util
+import io
 import os
 import pty
 import sys
@@ -70,7 +71,8 @@ class Guest:
         self.terminal, slave = pty.openpty()
         tty.setraw(slave)
         self.log = directory / "console.log"
-        self.xml = XML.format(uuid=UUID, source=os.ttyname(slave), log=self.log)
+        self.path = os.ttyname(slave)
+        self.xml = XML.format(uuid=UUID, source=self.path, log=self.log)
         self._slave = slave
 
     def writes(self, text: bytes) -> None:
@@ -130,10 +132,40 @@ def test_a_guest_that_ended_already_is_passed_over(
     assert not libvirt.watched
 
 
+def test_the_words_of_a_guest_that_ended_at_once_are_kept(
+    logger: ModuleType, libvirt: Libvirt, guest: Guest
+) -> None:
+    consoles = logger.Consoles()
+    consoles.read(guest.path)
+    (look,) = libvirt.watched.values()
+    guest.writes(b"last words\n")
+    look()
+    guest.ends()
+    look()
+    assert not guest.log.exists()
+    consoles.attach(guest.xml, is_running=False)
+    assert guest.log.read_bytes() == b"last words\n"
+    assert (consoles.open, libvirt.watched) == ({}, {})
+
+
+def test_the_terminal_of_a_guest_that_ended_is_not_opened(
+    logger: ModuleType, libvirt: Libvirt, guest: Guest
+) -> None:
+    consoles = logger.Consoles()
+    consoles.attach(guest.xml, is_running=False)
+    assert not consoles.open
+    # By now it is another's.
+    consoles.attach(guest.xml.replace(UUID, "another"))
+    consoles.attach(guest.xml, is_running=False)
+    assert consoles.open[guest.path].uuid == "another"
+
+
 @pytest.fixture
 def hook(libvirt: Libvirt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     made = load("hook")
     monkeypatch.setattr(made, "SOCKET", str(tmp_path / "socket"))
+    # The daemon: libvirtd starts the hook.
+    monkeypatch.setattr(made.os, "getppid", os.getpid)
     return made
 
 
@@ -144,32 +176,33 @@ def test_the_hook_returns_when_the_console_is_read(
     consoles = logger.Consoles()
     server = logger.listen(consoles)
     (accept,) = libvirt.watched.values()
-    xml = tmp_path / "xml"
-    xml.write_text(guest.xml)
-    status: list[int] = []
-
-    def call() -> None:
-        with xml.open() as stdin, pytest.MonkeyPatch.context() as patched:
-            patched.setattr(sys, "stdin", stdin)
-            status.append(hook.main(["instance-1", "start", "begin", "-"]))
-
-    caller = threading.Thread(target=call)
-    caller.start()
     server.setblocking(True)
-    accept()
-    caller.join(5)
-    assert status == [0]
-    assert list(consoles.handles) == [UUID]
+    status: list[int] = []
+    for operation in ("start", "started"):
+        call = threading.Thread(
+            target=lambda name: status.append(run(hook, guest, name)), args=(operation,)
+        )
+        call.start()
+        accept()
+        call.join(5)
+    assert status == [0, 0]
+    assert consoles.open[guest.path].uuid == UUID
     server.close()
 
 
-@pytest.mark.parametrize("operation", [["start", "begin"], ["stopped", "end"]])
-def test_the_hook_never_stops_a_guest(
-    hook: ModuleType, operation: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def run(hook: ModuleType, guest: Guest, operation: str) -> int:
+    """Call the hook as libvirt does; before the start the XML names no terminal."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "stdin", io.StringIO(guest.xml if operation == "started" else ""))
+        status: int = hook.main(["instance-1", operation, "begin", "-"])
+        return status
+
+
+@pytest.mark.parametrize("operation", ["start", "started", "stopped", "release"])
+def test_the_hook_never_stops_a_guest(hook: ModuleType, guest: Guest, operation: str) -> None:
     # Nobody listens.
-    assert hook.main(["instance-1", *operation, "-"]) == 0
+    assert run(hook, guest, operation) == 0
 
 
-def test_both_use_one_socket(logger: ModuleType, hook: ModuleType, libvirt: Libvirt) -> None:
+def test_both_use_one_socket(logger: ModuleType) -> None:
     assert load("hook").SOCKET == logger.SOCKET

@@ -121,7 +121,8 @@ class NovaDriver:
 
     def get_info(self, *arguments: Any) -> Any:
         self._call("get_info", *arguments)
-        return SimpleNamespace(state=self.states.pop(0) if self.states else RUNNING)
+        state = self.states.pop(0) if self.states else RUNNING
+        return SimpleNamespace(state=state, internal_id=42)
 
     def get_available_nodes(self) -> Any:
         return self._call("get_available_nodes")
@@ -144,6 +145,9 @@ class NovaDriver:
 
     def _build_device_metadata(self, context: Any, instance: Any) -> Any:
         return "devices"
+
+    def _create_guest(self, *arguments: Any, **named: Any) -> Any:
+        return self._call("_create_guest", *arguments)
 
     def _create_guest_with_network(self, *arguments: Any, **named: Any) -> Any:
         self.calls.append(("create", *arguments, named))
@@ -211,7 +215,7 @@ class Nova:
             "nova.api.metadata": {},
             "nova.api.metadata.base": {},
             "nova.compute": {},
-            "nova.compute.power_state": {"SHUTDOWN": SHUTDOWN},
+            "nova.compute.power_state": {"SHUTDOWN": SHUTDOWN, "RUNNING": RUNNING},
             "nova.compute.resource_tracker": {"COMPUTE_RESOURCE_SEMAPHORE": "compute_resources"},
             "nova.network": {},
             "nova.network.neutron": {"API": API},
@@ -408,6 +412,7 @@ def driver(lxc: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return "/dev/loop7\n", ""
 
     monkeypatch.setattr(lxc, "processutils", SimpleNamespace(execute=execute))
+    monkeypatch.setattr(orphans, "has_child", lambda pid: pid == 42)
     return made
 
 
@@ -428,6 +433,43 @@ def test_a_container_that_ends_at_once_is_reported_before_neutron_is(
         driver._create_guest_with_network("context", "<xml/>", instance(), [VIF])
     assert clock.now < 1
     assert "waited" not in [call[0] for call in driver.calls]
+
+
+def test_a_container_without_its_init_is_down(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "has_child", lambda pid: False)
+    with pytest.raises(fakenova.NovaException, match="ended at once"):
+        driver._create_guest_with_network("context", "<xml/>", instance(), [VIF])
+
+
+def console_grows(log: Path, text: bytes) -> Any:
+    """An error of libvirt's that comes after the guest's words."""
+
+    class Ended(Exception):
+        def __init__(self) -> None:
+            super().__init__("cannot connect to the controller")
+            with log.open("ab") as file:
+                file.write(text)
+
+    return Ended
+
+
+@pytest.mark.parametrize("said", [b"last words\n", b""])
+def test_an_error_of_libvirt_says_what_the_container_said(
+    driver: Any, nova: Nova, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    log = nova.directory / "u1/console.log"
+    log.parent.mkdir()
+    log.write_bytes(b"an earlier boot\n")
+    failure = console_grows(log, said)
+
+    def fail(*call: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(driver, "_call", fail)
+    expected = guest_ended.message(said) if said else "cannot connect to the controller"
+    with pytest.raises((fakenova.NovaException, failure)) as caught:
+        driver._create_guest("context", "<xml/>", instance())
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("has_drive", [True, False])
