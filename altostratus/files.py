@@ -39,6 +39,16 @@ def write_json(path: Path, data: Any, mode: int = 0o644) -> None:
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", mode)
 
 
+def private_directory(path: Path) -> None:
+    """Make the directory ``path`` and its parents; nobody but its owner may enter it (0700).
+
+    It has secrets, or files that programs wrote with modes of their own. One that exists gets the
+    mode, too.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
 @contextlib.contextmanager
 def lock(path: Path, blocking: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (created if missing, never removed).

@@ -39,6 +39,8 @@ def need_undercloud(found: Workspace) -> None:
 @contextlib.contextmanager
 def exclusive(found: Workspace) -> Iterator[None]:
     """Hold the lock of the state directory; AltostratusError if another command has it."""
+    # Disks of instances and the undercloud's files have the modes, and users, that they have there.
+    files.private_directory(found.state)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(files.lock(found.lock, blocking=False))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from altostratus.errors import AltostratusError
-from altostratus.files import write_text
+from altostratus.files import private_directory, write_text
 from altostratus.process import run
 from devtest.container import cgroups, hostnet, loops, owner, processes
 from devtest.container.spec import Network, Spec, load
@@ -59,6 +59,8 @@ def start(spec: Spec) -> bool:
     _clean_after_another(spec)
     clean(spec)
     _fresh_root_for_new_image(spec)
+    # On the host other users have the numbers of the container's users.
+    private_directory(spec.state)
     for stale in (spec.console, spec.log):
         stale.unlink(missing_ok=True)
     path = spec.save()

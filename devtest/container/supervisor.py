@@ -118,6 +118,7 @@ def start_init(spec: Spec, path: Path) -> subprocess.Popen[bytes]:
 
 def _copy_console(master: int, child: subprocess.Popen[bytes], path: Path) -> None:
     """Append what appears on the console to ``path`` until the container ends."""
+    path.touch(mode=0o600)
     with path.open("ab", buffering=0) as log:
         while child.poll() is None:
             try:

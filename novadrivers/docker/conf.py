@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from novadrivers.shared.capabilities import HARMFUL
+
 GROUP = "docker"
 OPTIONS = [
     cfg.StrOpt(
@@ -27,6 +29,12 @@ OPTIONS = [
         default=["NET_ADMIN", "SYS_BOOT"],
         help="Capabilities besides Docker's default set. With SYS_BOOT a reboot inside an instance "
         "differs from a power-off (exit status 129 and 130).",
+    ),
+    cfg.ListOpt(
+        "cap_drop",
+        default=[*(name.upper() for name in HARMFUL), "MKNOD"],
+        help="Capabilities that instances do not have, unless cap_add names them. systemd needs "
+        "none of these.",
     ),
     cfg.ListOpt("security_opt", default=[], help="Security options, such as apparmor=unconfined."),
     cfg.ListOpt(

@@ -18,7 +18,8 @@ from oslo_utils import timeutils, units
 
 from novadrivers.docker import cgroups, limits
 from novadrivers.docker.engine import Engine
-from novadrivers.docker.errors import NoContainer
+from novadrivers.docker.errors import GuestEnded, NoContainer
+from novadrivers.shared import guest_ended
 
 LABEL = "org.openstack.nova."
 UUID, HOST, NAME, ROLE = (LABEL + key for key in ("uuid", "host", "name", "role"))
@@ -54,6 +55,7 @@ class Settings:
     command: tuple[str, ...]
     privileged: bool
     capabilities: tuple[str, ...]
+    dropped_capabilities: tuple[str, ...]
     security_options: tuple[str, ...]
     devices: tuple[str, ...]
     tmpfs: tuple[str, ...]
@@ -135,6 +137,19 @@ class Containers:
         """Start the instance's init, unless it runs."""
         self._api.start(container_name(uuid))
 
+    def require_running(self, uuid: str) -> None:
+        """Watch an instance that was just started; raise GuestEnded if its init ends.
+
+        One that reboots is started again by the watcher of events.
+        """
+
+        def is_down() -> bool:
+            state = self.state(uuid)
+            return not state.running and not state.rebooted
+
+        if guest_ended.watch(is_down):
+            raise GuestEnded(guest_ended.message(self.console(uuid)))
+
     def stop(self, uuid: str, seconds: int) -> None:
         """Ask init to shut down, and kill it after ``seconds``; 0 kills it at once."""
         name = container_name(uuid)
@@ -211,6 +226,10 @@ class Containers:
             binds=[*groups.binds, *drives],
             privileged=settings.privileged,
             cap_add=list(settings.capabilities),
+            # podman rejects one that is in both.
+            cap_drop=[
+                each for each in settings.dropped_capabilities if each not in settings.capabilities
+            ],
             security_opt=[*settings.security_options, *groups.security_options],
             devices=[f"{device}:{device}:rwm" for device in settings.devices],
             tmpfs=dict.fromkeys(settings.tmpfs, "mode=755"),

@@ -72,6 +72,7 @@ class DockerDriver(DockerHost):
             self._plug_and_wait(instance, network_info)
             if power_on:
                 self._containers.start(instance.uuid)
+                self._containers.require_running(instance.uuid)
         except BaseException:
             with excutils.save_and_reraise_exception():
                 self.cleanup(context, instance, network_info)

@@ -35,3 +35,7 @@ class UnusablePort(DockerDriverError):
 
 class UnusableFlavor(DockerDriverError):
     """The flavor has an invalid extra spec."""
+
+
+class GuestEnded(DockerDriverError):
+    """The instance's first process ended as soon as it was started."""

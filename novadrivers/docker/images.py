@@ -110,7 +110,7 @@ class ImageCache:
 
         Images that cannot be removed are logged and kept.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in self._directory.glob("*.tar"):
             path.unlink()
         self.drop_snapshots()
@@ -137,7 +137,7 @@ class ImageCache:
         return True
 
     def _load(self, glance_id: str, fetch: Callable[[Path], None]) -> str:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{glance_id}.tar"
         try:
             fetch(path)
@@ -171,7 +171,7 @@ class ImageCache:
         return self._directory / f"{glance_id}.used"
 
     def _used(self, glance_id: str) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stamp(glance_id).touch()
 
     def _age(self, glance_id: str) -> float:

@@ -18,7 +18,7 @@ def exported(api: APIClient, container: str, name: str, directory: Path) -> Iter
     During the body the archive is in ``directory`` and the daemon has an image with the tag
     ``name``. ImageCache removes both if this process is killed.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = snapshot_file(directory, name)
     try:
         path.touch()

@@ -44,6 +44,7 @@ def settings(conf: ConfigOpts) -> Settings:
         command=tuple(options.command),
         privileged=options.privileged,
         capabilities=tuple(options.cap_add),
+        dropped_capabilities=tuple(options.cap_drop),
         security_options=tuple(options.security_opt),
         devices=tuple(options.devices),
         tmpfs=tuple(options.tmpfs),

@@ -6,16 +6,18 @@ import copy
 import functools
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from nova import context as nova_context
 from nova import exception, objects, utils
-from nova.compute import resource_tracker
+from nova.compute import power_state, resource_tracker
 from nova.virt.libvirt import driver
+from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt import vif as libvirt_vif
 
-from novadrivers.shared import interrupted_builds, network_agent
-from novadrivers.shared.nova_types import VIF, Instance, VirtAPI
+from novadrivers.shared import guest_ended, interrupted_builds, network_agent
+from novadrivers.shared.nova_types import VIF, Instance, NetworkInfo, RequestContext, VirtAPI
 from novadrivers.shared.retry import retry_on
 
 P = ParamSpec("P")
@@ -88,6 +90,8 @@ class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
         """Replace Nova's VIF driver."""
         super().__init__(virtapi, read_only)
         self.vif_driver = VIFDriver(self._host)
+        self._started: set[str] = set()
+        """Uuids of instances that were started and whose state nobody has seen since."""
 
     def init_host(self, host: str) -> None:
         """Connect to libvirtd, and stop guests whose build a killed nova-compute left behind."""
@@ -123,10 +127,48 @@ class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
         """Return the node's name; Nova needs it during each build and delete."""
         return super().get_available_nodes(*args, **kwargs)
 
+    def get_info(self, instance: Instance, *args: Any, **kwargs: Any) -> Any:
+        """Return the instance's power state; the last step of each build, which fails with it.
+
+        Nova asks after each start until the guest runs (LibvirtDriver.spawn, _hard_reboot). Raises
+        NovaException if it has ended already: Nova would ask forever.
+        """
+        info = self._info(instance, *args, **kwargs)
+        if instance.uuid in self._started:
+            self._started.discard(instance.uuid)
+            if self._is_down(info):
+                raise self._ended(instance)
+        return info
+
+    def _is_down(self, info: Any) -> bool:
+        """Tell from a power state whether the guest has ended."""
+        return bool(info.state == power_state.SHUTDOWN)
+
     @retry_while_libvirtd_restarts
-    def get_info(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the instance's power state; the last step of each build, which fails with it."""
+    def _info(self, *args: Any, **kwargs: Any) -> Any:
         return super().get_info(*args, **kwargs)
+
+    def _ended(self, instance: Instance) -> exception.NovaException:
+        """Return the error of a guest that ended at once."""
+        return exception.NovaException(guest_ended.message(console(instance)))
+
+    def _create_guest_with_network(
+        self,
+        context: RequestContext,
+        xml: str,
+        instance: Instance,
+        network_info: NetworkInfo,
+        *args: Any,
+        power_on: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Start the guest; the next call of :meth:`get_info` finds out whether it has ended."""
+        guest = super()._create_guest_with_network(
+            context, xml, instance, network_info, *args, power_on=power_on, **kwargs
+        )
+        if power_on:
+            self._started.add(instance.uuid)
+        return guest
 
     @retry_while_libvirtd_restarts
     def update_provider_tree(self, *args: Any, **kwargs: Any) -> None:
@@ -142,3 +184,16 @@ class LibvirtDriver(network_agent.SharedAgentMixin, driver.LibvirtDriver):
         409, and the server would not be deleted.
         """
         super()._update_compute_provider_status(*args, **kwargs)
+
+
+def console(instance: Instance) -> bytes:
+    """Return what is in the console log of ``instance``."""
+    try:
+        return (instance_directory(instance) / "console.log").read_bytes()
+    except OSError:
+        return b""
+
+
+def instance_directory(instance: Instance) -> Path:
+    """Return the directory of an instance's files on this node."""
+    return Path(libvirt_utils.get_instance_path(instance))

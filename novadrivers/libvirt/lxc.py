@@ -5,15 +5,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nova import exception
+from nova.compute import power_state
 from nova.privsep import fs
 from nova.virt import configdrive
 from nova.virt.disk import api as disk_api
 from nova.virt.libvirt import config
-from nova.virt.libvirt import utils as libvirt_utils
 from oslo_concurrency import processutils
 
 from novadrivers.libvirt import driver, orphans
-from novadrivers.shared import config_drive, vif_events
+from novadrivers.libvirt.driver import console, instance_directory
+from novadrivers.shared import config_drive, guest_ended, vif_events
+from novadrivers.shared.capabilities import HARMFUL
 from novadrivers.shared.nova_types import Instance, NetworkInfo, RequestContext
 
 CLOUD_INIT_SEED = "/var/lib/cloud/seed/config_drive"
@@ -33,6 +36,36 @@ class ConfigDriveFilesystem(config.LibvirtConfigGuestFilesys):
         """Return the XML element."""
         root = super().format_dom()
         root.append(self._text_node("readonly", ""))
+        return root
+
+
+class PrivateNetwork(config.LibvirtConfigGuestFeature):
+    """``<privnet>``, https://libvirt.org/formatdomain.html#hypervisor-features.
+
+    Without it a container that has no interface lives in the node's network namespace.
+    """
+
+    def __init__(self) -> None:
+        """Give the container a network namespace of its own in any case."""
+        super().__init__("privnet")
+
+
+class Capabilities(config.LibvirtConfigGuestFeature):
+    """``<capabilities>``: libvirt's default set without those that are harmful.
+
+    See https://libvirt.org/drvlxc.html#how-to-configure-capabilities.
+    """
+
+    def __init__(self) -> None:
+        """Take the harmful ones away."""
+        super().__init__("capabilities")
+
+    def format_dom(self) -> Any:
+        """Return the XML element."""
+        root = super().format_dom()
+        root.set("policy", "default")
+        for name in HARMFUL:
+            root.append(self._text_node(name, "", state="off"))
         return root
 
 
@@ -73,7 +106,7 @@ class LxcDriver(driver.LibvirtDriver):
         instance.device_metadata = self._build_device_metadata(context, instance)
         if configdrive.required_by(instance):
             config_drive.write(
-                _instance_directory(instance) / "config-drive",
+                instance_directory(instance) / "config-drive",
                 instance,
                 injection_info.files,
                 injection_info.admin_pass,
@@ -82,8 +115,9 @@ class LxcDriver(driver.LibvirtDriver):
 
     def _get_guest_config(self, instance: Instance, *args: Any, **kwargs: Any) -> Any:
         guest = super()._get_guest_config(instance, *args, **kwargs)
+        guest.features += [PrivateNetwork(), Capabilities()]
         if configdrive.required_by(instance):
-            guest.add_device(ConfigDriveFilesystem(_instance_directory(instance) / "config-drive"))
+            guest.add_device(ConfigDriveFilesystem(instance_directory(instance) / "config-drive"))
         return guest
 
     def _create_guest_with_network(
@@ -120,13 +154,50 @@ class LxcDriver(driver.LibvirtDriver):
                 **kwargs,
             )
             set_link_state(devices, "down")
+            if is_new:
+                # Of a guest that has ended Neutron would report nothing until the timeout.
+                self._require_running(instance)
         set_link_state(devices, "up")
         return guest
 
+    def _create_guest(
+        self, context: RequestContext, xml: str, instance: Instance, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Start the container; the error of one that ends meanwhile says what it said.
+
+        libvirt then fails to reach the container's controller, which is gone.
+        """
+        before = len(console(instance))
+        try:
+            return super()._create_guest(context, xml, instance, *args, **kwargs)
+        except Exception as error:
+            said = console(instance)[before:]
+            if not said:
+                raise
+            raise exception.NovaException(guest_ended.message(said)) from error
+
+    def _is_down(self, info: Any) -> bool:
+        """Tell whether the container's first process has ended; the domain's id is a PID."""
+        return super()._is_down(info) or (
+            info.state == power_state.RUNNING and not orphans.has_child(int(info.internal_id))
+        )
+
+    def _require_running(self, instance: Instance) -> None:
+        """Watch a guest that was just started; raise NovaException if it ends."""
+        if guest_ended.watch(lambda: self._is_down(self._info(instance))):
+            self._started.discard(instance.uuid)
+            raise self._ended(instance)
+
+    def init_host(self, host: str) -> None:
+        """Connect to libvirtd, and remove what containers left that ended meanwhile."""
+        super().init_host(host)
+        orphans.forget_cgroups()
+
     def _destroy(self, instance: Instance) -> None:
-        """Stop the domain, and processes of it that libvirt has lost track of."""
+        """Stop the domain; remove processes and groups of it that libvirt has lost track of."""
         super()._destroy(instance)
         orphans.kill(instance.uuid)
+        orphans.forget_cgroups(instance.name)
 
     def delete_instance_files(self, instance: Instance) -> Any:
         """Remove the instance's directory, after unmounting and detaching what Nova left.
@@ -136,13 +207,9 @@ class LxcDriver(driver.LibvirtDriver):
         after it unmounted a disk, the disk is still attached to its loop device, which would
         outlive the file.
         """
-        directory = _instance_directory(instance)
+        directory = instance_directory(instance)
         if (directory / "rootfs").is_mount():
             disk_api.teardown_container(container_dir=str(directory / "rootfs"))
         for device in loop_devices(directory / "disk"):
             fs.loopremove(device)
         return super().delete_instance_files(instance)
-
-
-def _instance_directory(instance: Instance) -> Path:
-    return Path(libvirt_utils.get_instance_path(instance))

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers that libvirt has lost track of.
+"""What libvirt has lost track of: containers, and groups that they made.
 
 If libvirtd dies while it destroys an lxc domain, the container's controller may be dead while its
 init still runs. The next libvirtd takes the domain as shut off, and nothing stops the guest.
 """
 
+import contextlib
 import logging
 import os
 import select
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from oslo_concurrency import processutils
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +44,39 @@ def kill(uuid: str) -> None:
             pass
         finally:
             os.close(handle)
+
+
+def forget_cgroups(domain: str = "") -> None:
+    """Remove the control groups of a container that has ended; empty: of all that have ended.
+
+    See :mod:`novadrivers.libvirt.cgroups`. An error is logged: a delete must not fail here.
+    """
+    command = (
+        sys.executable,
+        "-I",
+        "-m",
+        "novadrivers.libvirt.cgroups",
+        *([domain] * bool(domain)),
+    )
+    try:
+        processutils.execute("unshare", "--mount", "--propagation", "private", *command)
+    except (processutils.ProcessExecutionError, OSError) as error:
+        LOG.warning("Cannot remove the control groups of %s: %s", domain or "containers", error)
+
+
+def has_child(pid: int) -> bool:
+    """Tell whether the process ``pid`` has a child that lives: proc_pid_stat(5).
+
+    A container's controller has one, its init. If that ends before the controller waits for it, the
+    controller stays, and libvirt takes the domain as running.
+    """
+    for path in PROC.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name before them may have spaces and parentheses.
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state not in "ZX":
+                return True
+    return False
 
 
 def processes(uuid: str) -> Iterator[int]:

@@ -57,13 +57,19 @@ def until_nothing(seconds: float, left: Callable[[], Any]) -> None:
         time.sleep(BETWEEN_LOOKS)
 
 
-def load(workspace: Workspace, hypervisor: str, directory: Path) -> str:
-    """Load the tiny image of a type with load-image and return its id."""
-    file = tiny.image(hypervisor, directory)
+def load(
+    workspace: Workspace,
+    hypervisor: str,
+    directory: Path,
+    name: str = "tiny",
+    init: str = tiny.INIT,
+) -> str:
+    """Load the tiny image of a type with load-image and return its id; see ``tiny.image``."""
+    file = tiny.image(hypervisor, directory, name, init)
     command = [sys.executable, "-m", "imagebuild.load", file, "--hypervisor", hypervisor]
     environment = {"OS_CLIENT_CONFIG_FILE": str(workspace.clouds_yaml), "OS_CLOUD": "undercloud"}
     done = subprocess.run(
-        [*command, "--name", f"tiny-{hypervisor}"],
+        [*command, "--name", f"{name}-{hypervisor}"],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -91,7 +97,7 @@ def boot(connection: Connection, name: str, image: str, count: int = 1, **more: 
     connection.compute.create_server(
         name=name,
         image_id=image,
-        networks=[{"uuid": network.id}],
+        networks=more.pop("networks", [{"uuid": network.id}]),
         min_count=count,
         max_count=count,
         **more,

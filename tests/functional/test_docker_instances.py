@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import handles
 import pytest
 from conftest import devtest
 
@@ -167,6 +168,12 @@ def test_heat_nova_and_neutron_agree(life: Life) -> None:
     life.run("ping", "-c1", "-W5", life.other.addresses["internal"])
     life.run("ping", "-c1", "-W5", life.other.addresses["ctlplane"])
     assert "os-collect-config" in instances.console(life.connection, life.instance, 2000)
+
+
+def test_root_in_it_reads_no_file_of_the_node(life: Life) -> None:
+    with handles.program(life.workspace, "/var/lib/nova-docker") as command:
+        assert life.run(f"sudo {command(handles.CONFIG_DRIVE)}") == handles.REFUSED
+    assert handles.harmful(life.run("sudo", "cat", "/proc/1/status")) == []
 
 
 @pytest.mark.parametrize("kind", ["SOFT", pytest.param("HARD", marks=pytest.mark.full)])

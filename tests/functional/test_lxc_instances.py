@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server of type lxc has its network when it begins to use it."""
+"""A server of type lxc has its network when it begins to use it, and no other's files."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import guests
+import handles
 import pytest
-from conftest import devtest
+from conftest import OVERCLOUD, devtest
 
+from devtest import clouds
+from devtest.undercloud import instances
 from devtest.workspace import Workspace
 
 pytestmark = pytest.mark.gate
@@ -59,4 +62,26 @@ def test_it_has_no_carrier_until_neutron_has_connected_it(
     assert is_up(device)
     address = settled.addresses[guests.NETWORK][0]["addr"]
     guests.until(f"{address} does not answer", 60, lambda: guests.answers(address))
+    guests.delete(connection, [server])
+
+
+def test_root_in_it_reads_no_file_of_the_node(overcloud: Workspace) -> None:
+    one = instances.find(clouds.connect(overcloud, "undercloud"), f"{OVERCLOUD}/keystone-0")
+    with handles.program(overcloud, "/var/lib/nova-lxc") as command:
+        tried = f"sudo {command(handles.CONFIG_DRIVE)}"
+        assert instances.execute(overcloud, one, tried) == handles.REFUSED
+    status = instances.execute(overcloud, one, "sudo cat /proc/1/status")
+    assert handles.harmful(status) == []
+
+
+def test_it_has_a_network_namespace_without_a_port(undercloud: Workspace, image: str) -> None:
+    connection = guests.connect(undercloud)
+    (server,) = guests.boot(connection, "alone", image, networks="none")
+    (settled,) = guests.settled(connection, [server], 120)
+    assert settled.status == "ACTIVE"
+    # Its one process of a name of its own; the node's own links would be there otherwise.
+    find = f"grep -lz LIBVIRT_LXC_UUID={server} /proc/[0-9]*/environ | head -n 1 | cut -d / -f 3"
+    look = f"nsenter --net --target $({find}) ip -oneline link"
+    links = devtest("undercloud", "enter", "sh", "-c", look).stdout.splitlines()
+    assert [line.split()[1] for line in links] == ["lo:"]
     guests.delete(connection, [server])

@@ -29,6 +29,7 @@ SETTINGS = containers.Settings(
     command=tuple(OPTIONS["command"]),
     privileged=False,
     capabilities=tuple(OPTIONS["cap_add"]),
+    dropped_capabilities=tuple(OPTIONS["cap_drop"]),
     security_options=(),
     devices=(),
     tmpfs=tuple(OPTIONS["tmpfs"]),

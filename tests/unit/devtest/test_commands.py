@@ -34,6 +34,13 @@ def test_one_command_at_a_time_works_in_a_state_directory(workspace: Workspace) 
         pass
 
 
+def test_nobody_else_enters_a_state_directory(workspace: Workspace) -> None:
+    workspace.state.mkdir(parents=True)
+    workspace.state.chmod(0o755)
+    with common.exclusive(workspace):
+        assert workspace.state.stat().st_mode & 0o777 == 0o700
+
+
 def test_the_key_is_made_once_and_again_when_half_of_it_is_lost(workspace: Workspace) -> None:
     public = prepare.ensure_key(workspace)
     assert public.startswith("ssh-ed25519 ")

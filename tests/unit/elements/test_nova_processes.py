@@ -210,9 +210,9 @@ def stopped(directory: Path) -> list[str]:
 
 
 def script_of_a_type(
-    metadata: str, is_enabled: bool, tmp_path: Path
+    metadata: str, is_enabled: bool, tmp_path: Path, work: str = "echo reached"
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script 60-nova-lxc that says when it gets to its work."""
+    """Run a script 60-nova-lxc that does ``work``, by default says that it gets to it."""
     (tmp_path / "metadata.json").write_text(metadata)
     systemctl = tmp_path / "systemctl"
     enabled = "0" if is_enabled else "1"
@@ -221,7 +221,7 @@ def script_of_a_type(
     script = tmp_path / "60-nova-lxc"
     script.write_text(
         f"#!/bin/bash\nset -eu -o pipefail\n. {LIBRARY}/refresh.sh\n. {SHARED} \\\n  "
-        "guests@lxc.service b.service\necho reached\n"
+        f"guests@lxc.service b.service\n{work}\n"
     )
     for path in (systemctl, script):
         path.chmod(0o755)
@@ -231,3 +231,30 @@ def script_of_a_type(
         "REFRESH_METADATA": str(tmp_path / "metadata.json"),
     }
     return subprocess.run([script], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "states", "lock"),
+    [
+        ("lxc", "-o root -g root -m 0700", "-o root -g root -m 0700"),
+        ("lxc nova", "-o nova -g nova -m 0700", "-o nova -g nova -m 0700"),
+        ("lxc root guest", "-o root -g guest -m 2710", "-o root -g root -m 0700"),
+    ],
+)
+def test_nobody_else_enters_a_state_directory(
+    arguments: str, states: str, lock: str, tmp_path: Path
+) -> None:
+    call = f'install() {{ echo "$*"; }}; nova_compute_directories {arguments}'
+    metadata = json.dumps({"nova-lxc": {"state_path": "/s", "lock_path": "/l"}})
+    done = script_of_a_type(metadata, True, tmp_path, call)
+    assert done.stdout.splitlines() == [f"-d {states} /s /s/instances", f"-d {lock} /l"]
+
+
+@pytest.mark.parametrize("type_", processes.TYPES)
+def test_what_a_process_writes_is_not_readable_by_others(type_: str) -> None:
+    unit = (ELEMENTS / f"nova-{type_}/systemd/nova-compute-{type_}.service").read_text()
+    (mask,) = re.findall(r"^UMask=(.*)$", unit, re.MULTILINE)
+    assert mask == ("0027" if type_ == "kvm" else "0077")
+    # It would win over the units.
+    shared = ELEMENTS / "nova-compute/systemd/nova-compute-.service.d/shared.conf"
+    assert "UMask" not in shared.read_text()

@@ -170,7 +170,7 @@ class FakeDaemon:
         self.made[name]["State"]["Paused"] = False
 
     def logs(self, name: str, tail: int) -> bytes:
-        return b"x" * 200 * 1024 + b"login:"
+        return b"x" * 200 * 1024 + b"\nlogin:"
 
     def remove_container(self, name: str, force: bool, v: bool) -> None:
         if self.removal_conflicts:

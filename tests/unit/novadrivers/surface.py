@@ -36,6 +36,7 @@ CHANGED = {
         "__init__",
         "_build_device_metadata",
         "_create_configdrive",
+        "_create_guest",
         "_create_guest_with_network",
         "_destroy",
         "_get_guest_config",

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakedaemon import FakeDaemon
+from test_retry import Clock
 
 from novadrivers.docker import containers
 from novadrivers.docker.containers import SANDBOX, Containers, Settings, Spec
 from novadrivers.docker.engine import Engine
-from novadrivers.docker.errors import NoContainer
+from novadrivers.docker.errors import GuestEnded, NoContainer
 from novadrivers.docker.limits import Flavor
+from novadrivers.shared import guest_ended
 
 ENGINE = Engine(
     podman=False,
@@ -30,6 +33,7 @@ SETTINGS = Settings(
     command=("/sbin/init",),
     privileged=False,
     capabilities=("SYS_BOOT",),
+    dropped_capabilities=("SYS_BOOT", "MKNOD"),
     security_options=(),
     devices=("/dev/net/tun",),
     tmpfs=("/run",),
@@ -72,6 +76,7 @@ def test_instance_lives_in_its_sandbox_unprivileged(
     assert host["NetworkMode"] == "container:nova-u1-net"
     assert not host.get("Privileged")
     assert host["CapAdd"] == ["SYS_BOOT"]
+    assert host["CapDrop"] == ["MKNOD"], "what is added is not dropped"
     assert host["Memory"] == host["MemorySwap"] == 512 * 2**20
     assert host["CpuShares"] == 2048
     assert host["PidsLimit"] == 100
@@ -136,6 +141,23 @@ def test_missing_instance_is_said(instances: Containers) -> None:
     with pytest.raises(NoContainer) as caught:
         instances.state("u9")
     assert caught.value.uuid == "u9"
+
+
+@pytest.mark.parametrize(("code", "is_reported"), [(0, True), (255, True), (129, False)])
+def test_an_init_that_ends_at_once_is_reported(
+    daemon: FakeDaemon,
+    instances: Containers,
+    code: int,
+    is_reported: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guest_ended, "time", Clock())
+    instances.create(SPEC, "sha256:i")
+    instances.start("u1")
+    instances.require_running("u1")
+    daemon.exit("nova-u1", code)
+    with pytest.raises(GuestEnded, match="login:$") if is_reported else nullcontext():
+        instances.require_running("u1")
 
 
 def test_paused_instance_is_thawed_to_stop(daemon: FakeDaemon, instances: Containers) -> None:

@@ -39,6 +39,7 @@ def test_image_is_loaded_once_and_its_file_goes(
     assert cache.ensure("g1", refuse_to_fetch) == loaded
     assert daemon.tags == {tag("g1"): loaded}, "not the archive's own name"
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["g1.used"]
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700, "downloads have secrets"
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

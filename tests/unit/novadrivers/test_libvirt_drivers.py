@@ -14,7 +14,8 @@ from oslo_config import cfg
 from test_retry import Clock
 
 from novadrivers.libvirt import orphans
-from novadrivers.shared import retry
+from novadrivers.shared import guest_ended, retry
+from novadrivers.shared.capabilities import HARMFUL
 
 UNAVAILABLE = fakenova.EXCEPTION["HypervisorUnavailable"]
 VIF = {"id": "port-1", "devname": "tap1", "active": False}
@@ -44,13 +45,28 @@ LIBVIRT = {
 }
 
 
+RUNNING, SHUTDOWN = 1, 4
+"""Of nova.compute.power_state."""
+
+
+class Nodes(list[Any]):
+    """The XML element that an Element makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attributes: dict[str, str] = {}
+
+    def set(self, name: str, value: str) -> None:
+        self.attributes[name] = value
+
+
 class Element:
     """An XML element of nova.virt.libvirt.config."""
 
     def __init__(self, name: str = "filesystem") -> None:
-        self.name, self.nodes = name, list[Any]()
+        self.name, self.nodes = name, Nodes()
 
-    def format_dom(self) -> list[Any]:
+    def format_dom(self) -> Nodes:
         return self.nodes
 
     def _text_node(self, name: str, value: str, **attributes: str) -> Any:
@@ -81,6 +97,7 @@ class NovaDriver:
         self._host = SimpleNamespace(get_connection=lambda: self._call("get_connection"))
         self.calls: list[Any] = []
         self.errors: list[Exception] = []
+        self.states: list[int] = []
         self.connected = threading.Event()
 
     def _call(self, *call: Any) -> Any:
@@ -103,7 +120,9 @@ class NovaDriver:
         self._call("destroy", *arguments)
 
     def get_info(self, *arguments: Any) -> Any:
-        return self._call("get_info", *arguments)
+        self._call("get_info", *arguments)
+        state = self.states.pop(0) if self.states else RUNNING
+        return SimpleNamespace(state=state, internal_id=42)
 
     def get_available_nodes(self) -> Any:
         return self._call("get_available_nodes")
@@ -126,6 +145,9 @@ class NovaDriver:
 
     def _build_device_metadata(self, context: Any, instance: Any) -> Any:
         return "devices"
+
+    def _create_guest(self, *arguments: Any, **named: Any) -> Any:
+        return self._call("_create_guest", *arguments)
 
     def _create_guest_with_network(self, *arguments: Any, **named: Any) -> Any:
         self.calls.append(("create", *arguments, named))
@@ -193,6 +215,7 @@ class Nova:
             "nova.api.metadata": {},
             "nova.api.metadata.base": {},
             "nova.compute": {},
+            "nova.compute.power_state": {"SHUTDOWN": SHUTDOWN, "RUNNING": RUNNING},
             "nova.compute.resource_tracker": {"COMPUTE_RESOURCE_SEMAPHORE": "compute_resources"},
             "nova.network": {},
             "nova.network.neutron": {"API": API},
@@ -226,12 +249,21 @@ def nova(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Nova:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
     monkeypatch.setattr(retry, "time", fake)
+    monkeypatch.setattr(guest_ended, "time", fake)
     return fake
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The domains whose control groups were removed; empty for all."""
+    names: list[str] = []
+    monkeypatch.setattr(orphans, "forget_cgroups", lambda name="": names.append(name))
+    return names
 
 
 def instance(uuid: str = "u1", **more: Any) -> Any:
     fields = {"vm_state": "active", "task_state": None, "has_drive": True}
-    return SimpleNamespace(uuid=uuid, **fields | more)
+    return SimpleNamespace(uuid=uuid, name=f"instance-{uuid}", **fields | more)
 
 
 # driver.py
@@ -261,8 +293,9 @@ def test_libvirt_adds_ports_to_open_vswitch(nova: Nova) -> None:
 def test_calls_wait_for_libvirtd(nova: Nova, method: str, error: Exception) -> None:
     driver = nova.load("driver").LibvirtDriver("virtapi")
     driver.errors = [error, error]
-    getattr(driver, method)()
-    assert driver.calls == [(method,)] * 3
+    arguments = [instance()] if method == "get_info" else []
+    getattr(driver, method)(*arguments)
+    assert driver.calls == [(method, *arguments)] * 3
 
 
 @pytest.mark.parametrize("error", [LibvirtError(38, 10), LibvirtError(42, 7), ValueError()])
@@ -279,6 +312,32 @@ def test_interrupted_builds_are_stopped(nova: Nova) -> None:
     nova.instances = [instance("u1", vm_state="building"), instance("u2")]
     driver.init_host("node-lxc")
     assert driver.calls == [("init_host", "node-lxc"), ("power_off", "u1")]
+
+
+@pytest.mark.parametrize("written", [b"no space left\r\n", None])
+def test_a_guest_that_ended_ends_novas_wait(nova: Nova, written: bytes | None) -> None:
+    driver, one = nova.load("driver").LibvirtDriver("virtapi"), instance()
+    if written:
+        (nova.directory / "u1").mkdir()
+        (nova.directory / "u1/console.log").write_bytes(written)
+    driver._create_guest_with_network("context", "<xml/>", one, [])
+    driver.states = [SHUTDOWN, SHUTDOWN]
+    with pytest.raises(fakenova.NovaException) as caught:
+        driver.get_info(one)
+    assert str(caught.value) == guest_ended.message(written or b"")
+    # From now on it is a guest that is down.
+    assert driver.get_info(one).state == SHUTDOWN
+
+
+@pytest.mark.parametrize(
+    ("named", "states"),
+    [({"power_on": False}, [SHUTDOWN]), ({}, [RUNNING, SHUTDOWN]), ({}, [0, SHUTDOWN])],
+)
+def test_a_guest_that_ran_may_be_down(nova: Nova, named: Any, states: list[int]) -> None:
+    driver, one = nova.load("driver").LibvirtDriver("virtapi"), instance()
+    driver._create_guest_with_network("context", "<xml/>", one, [], **named)
+    driver.states = [*states]
+    assert [driver.get_info(one).state for _ in states] == states
 
 
 def test_it_reconnects_when_libvirtd_went_away(nova: Nova) -> None:
@@ -353,7 +412,64 @@ def driver(lxc: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return "/dev/loop7\n", ""
 
     monkeypatch.setattr(lxc, "processutils", SimpleNamespace(execute=execute))
+    monkeypatch.setattr(orphans, "has_child", lambda pid: pid == 42)
     return made
+
+
+def test_a_container_may_not_do_what_harms_the_node(driver: Any) -> None:
+    network, capabilities = driver._get_guest_config(instance(has_drive=False)).features
+    assert (network.name, capabilities.name) == ("privnet", "capabilities")
+    element = capabilities.format_dom()
+    assert element.attributes == {"policy": "default"}
+    assert element == [(name, "", {"state": "off"}) for name in HARMFUL]
+    assert set(HARMFUL) >= {"dac_read_search", "sys_rawio", "sys_boot", "syslog", "sys_ptrace"}
+
+
+def test_a_container_that_ends_at_once_is_reported_before_neutron_is(
+    driver: Any, clock: Clock
+) -> None:
+    driver.states = [RUNNING, RUNNING, SHUTDOWN]
+    with pytest.raises(fakenova.NovaException, match="ended at once"):
+        driver._create_guest_with_network("context", "<xml/>", instance(), [VIF])
+    assert clock.now < 1
+    assert "waited" not in [call[0] for call in driver.calls]
+
+
+def test_a_container_without_its_init_is_down(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "has_child", lambda pid: False)
+    with pytest.raises(fakenova.NovaException, match="ended at once"):
+        driver._create_guest_with_network("context", "<xml/>", instance(), [VIF])
+
+
+def console_grows(log: Path, text: bytes) -> Any:
+    """An error of libvirt's that comes after the guest's words."""
+
+    class Ended(Exception):
+        def __init__(self) -> None:
+            super().__init__("cannot connect to the controller")
+            with log.open("ab") as file:
+                file.write(text)
+
+    return Ended
+
+
+@pytest.mark.parametrize("said", [b"last words\n", b""])
+def test_an_error_of_libvirt_says_what_the_container_said(
+    driver: Any, nova: Nova, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    log = nova.directory / "u1/console.log"
+    log.parent.mkdir()
+    log.write_bytes(b"an earlier boot\n")
+    failure = console_grows(log, said)
+
+    def fail(*call: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(driver, "_call", fail)
+    expected = guest_ended.message(said) if said else "cannot connect to the controller"
+    with pytest.raises((fakenova.NovaException, failure)) as caught:
+        driver._create_guest("context", "<xml/>", instance())
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("has_drive", [True, False])
@@ -380,7 +496,7 @@ def test_a_container_has_no_carrier_until_neutron_is_ready(driver: Any) -> None:
     guest = driver._create_guest_with_network("context", "<xml/>", one, network, "disks", extra=1)
     assert guest == "guest"
     created = {"power_on": True, "vifs_already_plugged": False, "extra": 1}
-    assert driver.calls == [
+    assert [call for call in driver.calls if call[0] != "get_info"] == [
         ("create", "context", "<xml/>", one, network, "disks", created),
         ("ip", "link", "set", "dev", "tap1", "down"),
         ("waited", [("network-vif-plugged", "port-1")], 300),
@@ -396,10 +512,18 @@ def test_nothing_is_waited_for_where_nova_does_not(driver: Any, named: dict[str,
     assert driver.calls[1][1] == []
 
 
-def test_what_libvirt_forgot_is_killed(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_libvirt_forgot_is_removed(
+    driver: Any, forgotten: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(orphans, "kill", lambda uuid: driver.calls.append(("kill", uuid)))
     driver._destroy(instance())
     assert driver.calls == [("_destroy", "u1"), ("kill", "u1")]
+    assert forgotten == ["instance-u1"]
+
+
+def test_what_ended_while_nova_was_away_is_forgotten(driver: Any, forgotten: list[str]) -> None:
+    driver.init_host("node-lxc")
+    assert forgotten == [""]
 
 
 @pytest.mark.parametrize("is_mounted", [True, False])

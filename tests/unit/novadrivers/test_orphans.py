@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A container that libvirt lost track of is recognized by the environment of its init."""
 
+import os
 import signal
 import subprocess
 import uuid
@@ -27,6 +28,19 @@ def test_the_container_is_killed_and_no_other() -> None:
         for each in (mine, others):
             each.kill()
             each.wait()
+
+
+def test_a_child_that_ended_is_none() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        assert orphans.has_child(os.getpid())
+        child.kill()
+        # Dead, but nobody has waited for it.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not orphans.has_child(os.getpid())
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_nothing_left_is_nothing_to_do() -> None:

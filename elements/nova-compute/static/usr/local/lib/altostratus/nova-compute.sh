@@ -22,12 +22,19 @@ nova_compute_described() {
     return 1
 }
 
-# nova_compute_directories TYPE [USER]: make the directories of a nova-compute process that runs as USER (root).
+# nova_compute_directories TYPE [USER [GROUP]]: make the directories of a nova-compute process that runs as USER (root).
+# They hold the disks of instances, with their secrets: nobody else may enter them, except that GROUP, to which the
+# guests belong, may go through to its files. setgid: what is made in them belongs to GROUP, too.
 nova_compute_directories() {
-    local user=${2:-root} state lock
+    local user=${2:-root} group=${3:-} state lock
     state=$(metadata "nova-$1.state_path")
     lock=$(metadata "nova-$1.lock_path")
-    install -d -o "$user" -g "$user" -m 0755 "$state" "$state/instances" "$lock"
+    if [ -n "$group" ]; then
+        install -d -o "$user" -g "$group" -m 2710 "$state" "$state/instances"
+    else
+        install -d -o "$user" -g "$user" -m 0700 "$state" "$state/instances"
+    fi
+    install -d -o "$user" -g "$user" -m 0700 "$lock"
 }
 
 # start_nova_compute TYPE [FILE…]: start nova-compute-TYPE, or restart it if its configuration or a FILE has changed.

@@ -6,7 +6,7 @@
 # STATE_PATH/libvirt/etc, which is bound over /etc/libvirt in the namespace of its hypervisor.
 libvirt_directories() {
     local libvirt=$1/libvirt
-    install -d -o root -g root -m 0755 "$libvirt" "$libvirt/etc"
+    install -d -o root -g root -m 0755 "$libvirt" "$libvirt/etc" "$libvirt/etc/hooks"
     if [ ! -f "$libvirt/host_uuid" ]; then
         cat /proc/sys/kernel/random/uuid > "$libvirt/host_uuid"
     fi
