@@ -132,7 +132,8 @@ def _files(
     cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
 ) -> "dict[str, File]":
     from altostratus.datafiles import templates_path
-    from generator.output import names, render, secretstore
+    from generator.cloudfile import filenames as names
+    from generator.output import render, secretstore
     from generator.plan import check_plan
     from generator.plan.resolve import resolve
 

@@ -50,6 +50,12 @@ VLAN_OUT_OF_REACH = Check(
 )
 RESOURCE_NAMES = Check("E2206", "resource-names", "Two roles have the same name of a Heat resource")
 INSTANCE_NAMES = Check("E2207", "instance-names", "Two roles have the same name of an instance")
+FILE_NAME = Check(
+    "E2208", "file-name", "The template of the cloud has the name of another file beside it"
+)
+PARAMETER_NAMES = Check(
+    "E2209", "parameter-names", "Two secrets, or a secret and a role, have the same Heat parameter"
+)
 
 ADDRESS_OFF_NETWORK = Check(
     "E2301", "address-off-network", "A role has fixed addresses on a network that it is not on"

@@ -18,6 +18,7 @@ from altostratus.yamlfile.schema import Schema
 from generator.cloudfile import (
     check_addresses,
     check_join,
+    check_names,
     check_networks,
     check_roles,
     check_services,
@@ -28,6 +29,11 @@ from generator.cloudfile import (
 from generator.cloudfile.context import Context, fields, is_known, network_names
 from generator.cloudfile.model import Cloud, Flavor, Network, Role, Route, hosts
 from generator.contracts.model import Contracts
+
+_CHECKS = (
+    *(check_networks, check_roles, check_names),
+    *(check_addresses, check_services, check_join),
+)
 
 
 def load(path: Path, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
@@ -56,7 +62,7 @@ def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | Non
         contracts=contracts,
         joined=_joined(root, Path(name).parent, contracts, report),
     )
-    for module in (check_networks, check_roles, check_addresses, check_services, check_join):
+    for module in _CHECKS:
         report.problems += module.check(context)
     report.raise_if_any()
     return _cloud(context)
