@@ -3,7 +3,7 @@
 
 This is TripleO's HEAT_ENV, in JSON::
 
-    {"overcloud-hypervisor": "docker", "parameters": {"KeystoneCount": 2}}
+    {"overcloud-hypervisor": "docker", "parameters": {"GlanceFlavor": "large"}}
 
 The user's file is kept apart from the merged one, so that a changed default takes effect. Both are
 kept with mode 0600: they may hold passwords.
@@ -47,7 +47,7 @@ FILE: Schema = {
         "parameters": {
             "type": "object",
             "default": {},
-            "description": "Parameters of the cloud's stack by name, such as `KeystoneCount`",
+            "description": "Parameters of the cloud's stack by name, such as `GlanceFlavor`",
         },
     },
 }
@@ -66,7 +66,7 @@ class UserEnvironment:
 def read(path: Path) -> UserEnvironment:
     """Return what the file ``path`` says. Raises InvalidInputError with every problem of it."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file", 'JSON: {"parameters": {"KeystoneCount": 2}}')
+        raise InputError(f"{path}: no such file", 'JSON: {"parameters": {"GlanceFlavor": "large"}}')
     report = Report()
     node = document.load(path, report)
     schema.check(node, FILE, report, "Heat environment")

@@ -91,6 +91,11 @@ UNKNOWN_SETTING = Check(
 MISSING_SETTING = Check(
     "E2409", "missing-setting", "`config` lacks a key that a service of the role requires"
 )
+UNUSED_INSTANCES = Check(
+    "E2410",
+    "unused-instances",
+    "A service has several instances, and others reach it at the address of the first alone",
+)
 
 JOIN_FILE = Check("E2501", "join-file", "The file that `join` names cannot be read")
 JOIN_CHAIN = Check("E2502", "join-chain", "The joined cloud joins another cloud itself")

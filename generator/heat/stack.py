@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from altostratus.yamlfile.emit import Block, Flow
-from generator.cloudfile import naming
+from generator.cloudfile import naming, services
 from generator.cloudfile.model import Cloud, Role
 from generator.cloudfile.naming import config_name, flavor_name
-from generator.contracts.model import Contracts
 from generator.heat import ports
 from generator.heat.instances import instances
 from generator.heat.values import common, role_config
@@ -83,7 +82,7 @@ def _parameters(plan: Plan) -> dict[str, Any]:
         }
     }
     for role in plan.cloud.roles.values():
-        parameters |= _role_parameters(role, plan.contracts)
+        parameters |= _role_parameters(role, plan)
     comment = "Secrets, generated once: secrets.yaml."
     for secret in plan.secrets:
         entry = Flow({"type": "string", "hidden": True})
@@ -92,11 +91,10 @@ def _parameters(plan: Plan) -> dict[str, Any]:
     return parameters
 
 
-def _role_parameters(role: Role, contracts: Contracts) -> dict[str, Any]:
+def _role_parameters(role: Role, plan: Plan) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if not role.addresses:
-        limits = [contracts.by_name[name].max for name in role.services]
-        most = min((limit for limit in limits if limit is not None), default=None)
+        most = services.most_instances(role, plan.cloud.services, plan.contracts)
         parameters[naming.count_parameter(role)] = {
             "type": "number",
             "description": f"Number of instances of {role.name}",

@@ -117,6 +117,7 @@ CLOUDS = {
     "E2407": ("[mariadb, memcached]", "[mariadb, memcached], count: 2"),
     "E2408": ("count: 2", "config: {keystone: {other: 2}}"),
     "E2409": ("glance]", "glance, compute-lxc]"),
+    "E2410": ("glance]", "glance, queue]"),
     "E2501": ("name: test", "name: test\njoin: other.yaml"),
     "E2502": ("name: test", "name: test\njoin: chain.yaml"),
     "E2503": ("name: test", "name: joined\njoin: joined.yaml"),

@@ -291,7 +291,9 @@ def test_arguments_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_large_stacks_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cloud = tmp_path / "cloud.yaml"
-    text = OVERCLOUD.read_text().replace("[memcached]", "[memcached]\n    count: 230")
+    text = OVERCLOUD.read_text().replace("[mariadb]", "[mariadb, cache]")
+    text = text.replace("[memcached]", "[docker-registry]\n    count: 230")
+    text = text.replace("cache]", "memcached]")
     for old, new in (
         ("172.16.2.0/24", "172.16.2.0/23"),
         ("172.16.2.250", "172.16.3.250"),
