@@ -179,8 +179,7 @@ def _files(
     plan: "Plan", cloud_file: Path, out: Path, joined_secrets: Path | None
 ) -> "dict[str, File]":
     from altostratus.datafiles import templates_path
-    from generator.cloudfile import filenames as names
-    from generator.output import render, secretstore
+    from generator.output import names, render, secretstore
 
     secrets = secretstore.load(out / names.SECRETS)
     if joined := plan.cloud.joined:

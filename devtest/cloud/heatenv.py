@@ -25,13 +25,12 @@ from altostratus.yamlfile.problems import Report, nearest
 from altostratus.yamlfile.schema import Schema
 from devtest.undercloud.instances import KEYPAIR
 from devtest.workspace import Workspace
-from generator.cloudfile import filenames
 
 HYPERVISOR = "overcloud-hypervisor"
 """The property of the file that is the hypervisor type of all roles."""
 
 MERGED = "heat-env.json"
-IMAGES = filenames.IMAGE_IDS
+IMAGES = "images-env.yaml"
 _USER = "user-env.json"
 _KEY = "KeyName"
 

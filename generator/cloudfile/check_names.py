@@ -7,7 +7,7 @@ Names in the undercloud cannot (``generator.cloudfile.naming``).
 from collections.abc import Iterator
 
 from altostratus.yamlfile.problems import Mark, Problem
-from generator.cloudfile import checks, filenames, naming
+from generator.cloudfile import checks, naming
 from generator.cloudfile.context import Context, is_known
 from generator.cloudfile.model import Role
 
@@ -23,8 +23,8 @@ def check(context: Context) -> Iterator[Problem]:
 
 def _file_name(context: Context) -> Iterator[Problem]:
     name = context.root.get("name")
-    if name and (file := filenames.stack(str(name.value))) in filenames.TAKEN:
-        message = f"name: the template of '{name.value}' would be {file}, which is another file"
+    if name and name.value in naming.RESERVED:
+        message = f"name: the template would be {name.value}.yaml, which is another file"
         yield checks.FILE_NAME.at(name.mark, message, "give the cloud another name")
 
 

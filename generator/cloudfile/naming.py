@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every name that follows from a cloud file, but for those of files (``filenames``).
+"""Names that follow from a cloud file; ``generator.output.names`` has those of files.
 
 Two kinds of names must not collide: those in the undercloud, which all clouds share and in which
 ``load-image --replace`` and ``setup-flavors`` replace what has the same name (``_owned`` keeps
@@ -11,6 +11,9 @@ hyphens (``grammar.NAME``).
 from collections.abc import Iterator
 
 from generator.cloudfile.model import Cloud, Role, camel_case
+
+RESERVED = frozenset(["environment", "images", "images-env", "secrets"])
+"""Clouds that cannot be: each template, NAME.yaml, would be another file of the directory."""
 
 KEY_PARAMETER = "KeyName"
 """The parameter of every stack that is the key pair for ssh."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from altostratus.files import write_text
 from generator import heat
-from generator.cloudfile import filenames as names
+from generator.output import names
 from generator.output.render import MARK, File
 
 

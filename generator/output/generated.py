@@ -15,9 +15,8 @@ from typing import Any
 import yaml
 
 from altostratus.errors import AltostratusError
-from generator.cloudfile import filenames as names
 from generator.cloudfile.model import camel_case
-from generator.output import secretstore
+from generator.output import names, secretstore
 from imagebuild.images import Image, read_images
 
 AUTH_URL = "AuthURL"

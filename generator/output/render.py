@@ -10,10 +10,9 @@ from typing import Any
 from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import emit
 from generator import heat
-from generator.cloudfile import filenames as names
 from generator.cloudfile.model import Cloud, Network, Role, camel_case
 from generator.cloudfile.naming import flavor_name, image_name, image_parameter
-from generator.output import literals, secretstore
+from generator.output import literals, names, secretstore
 from generator.output.literals import LiteralValues
 from generator.plan import metadata
 from generator.plan.model import Plan

@@ -13,10 +13,9 @@ import pytest
 
 from altostratus.datafiles import elements_path, examples_path, templates_path
 from generator import cloudfile, contracts
-from generator.cloudfile import filenames as names
 from generator.cloudfile.model import camel_case
 from generator.contracts.model import Contracts
-from generator.output import render
+from generator.output import names, render
 from generator.plan.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -13,10 +13,9 @@ import yaml
 from altostratus.datafiles import elements_path, examples_path, templates_path
 from altostratus.hypervisors import HYPERVISORS
 from generator import cloudfile, contracts
-from generator.cloudfile import filenames as names
 from generator.contracts.model import Contracts
 from generator.heat import limits
-from generator.output import render
+from generator.output import names, render
 from generator.plan.resolve import resolve
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from altostratus.datafiles import elements_path, templates_path
 from altostratus.yamlfile.problems import InvalidInputError
+from devtest.cloud import heatenv
 from generator import cloudfile, contracts, generate
-from generator.cloudfile import filenames, naming
+from generator.cloudfile import naming
 from generator.contracts.model import Contracts
-from generator.output import render
+from generator.output import names, render
 from generator.plan.resolve import resolve
 from imagebuild import images
 
@@ -94,7 +95,7 @@ def test_a_cloud_does_not_overwrite_its_own_files(
     cloud.write_text(f"name: {name}\n{NETWORKS}roles: {{one: {{services: [memcached]}}}}\n")
     assert generate.main([str(cloud), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert f"{cloud}:1:7: name: the template of '{name}' would be {name}.yaml" in said
+    assert f"{cloud}:1:7: name: the template would be {name}.yaml" in said
     assert "hint: give the cloud another name" in said
     assert not (tmp_path / "out").exists()
 
@@ -104,14 +105,17 @@ def test_other_names_are_free(name: str, services: Contracts) -> None:
     cloud = read(name, "one: {services: [memcached]}", services)
     files = render.files(resolve(cloud, services), templates_path(), {})
     assert yaml.safe_load(files[f"{name}.yaml"].text)["resources"]
-    assert json.loads(files[filenames.NETWORKS].text)["networks"]
+    assert json.loads(files[names.NETWORKS].text)["networks"]
 
 
-def test_fixed_names_of_files_are_all_taken(services: Contracts) -> None:
+def test_every_other_yaml_file_is_reserved(services: Contracts) -> None:
     cloud = read("plain", "one: {services: [memcached]}", services)
     files = render.files(resolve(cloud, services), templates_path(), {}).keys()
-    fixed = {name for name in files if "/" not in name} - {filenames.stack("plain")}
-    assert fixed | {filenames.RECORD, filenames.IMAGE_IDS} == set(filenames.TAKEN)
+    others = {name for name in files if "/" not in name} - {names.stack("plain")}
+    taken = {*others, heatenv.IMAGES, names.RECORD}
+    assert {f"{name}.yaml" for name in naming.RESERVED} == {
+        name for name in taken if name.endswith(".yaml")
+    }
 
 
 def test_secrets_with_one_parameter(tmp_path: Path) -> None:

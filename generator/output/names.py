@@ -11,12 +11,6 @@ METADATA = "metadata"
 RECORD = ".generate-stacks"
 """Lists the files that were written there, one a line."""
 
-IMAGE_IDS = "images-env.yaml"
-"""What load-image writes there, as the documentation and devtest call it."""
-
-TAKEN = (IMAGES, ENVIRONMENT, SECRETS, NETWORKS, FLAVORS, RECORD, IMAGE_IDS)
-"""The names that are the same for all clouds: the root template, ``stack``, has none of them."""
-
 
 def stack(cloud: str) -> str:
     """Return the name of the root template of the cloud called ``cloud``."""
