@@ -130,10 +130,8 @@ def read_images(path: Path) -> list[Image]:
     Raises InvalidInputError with every problem of the file, InputError if it cannot be read.
     """
     report = Report()
-    try:
-        node = document.load(path, report)
-    except OSError as error:
-        raise InputError(f"cannot read the image list {path}: {error.strerror}") from error
+    hint = "name a list of images, such as generate-stacks writes: images.yaml"
+    node = document.load(path, report, hint)
     schema.check(node, IMAGES, report, "image list")
     listed = node.get("images")
     sound = [one for item in (listed.items if listed else []) if (one := schema.sound(item, IMAGE))]

@@ -9,13 +9,10 @@ The user's file is kept apart from the merged one, so that a changed default tak
 kept with mode 0600: they may hold passwords.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from altostratus.errors import InputError
 from altostratus.files import write_json
@@ -120,7 +117,7 @@ def merge(workspace: Workspace, cloud: str) -> Path:
     """Write all parameters of the deployment of ``cloud`` to one file and return its path."""
     user, generated = kept(workspace, cloud), workspace.generated(cloud)
     check(workspace, cloud, user)
-    images = yaml.safe_load((generated.directory / IMAGES).read_text(encoding="utf-8"))
+    images = document.content(generated.directory / IMAGES, "load-image writes it: devtest run")
     parameters = {
         **generated.defaults,
         **user.parameters,
@@ -138,4 +135,4 @@ def merge(workspace: Workspace, cloud: str) -> Path:
 def parameters(workspace: Workspace, cloud: str) -> dict[str, Any]:
     """Return all parameters of the last deployment of ``cloud``; none before the first."""
     path = workspace.stacks(cloud) / MERGED
-    return dict(json.loads(path.read_text(encoding="utf-8"))["parameters"]) if path.exists() else {}
+    return dict(document.content(path, "devtest run")["parameters"]) if path.exists() else {}

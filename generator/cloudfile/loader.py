@@ -10,8 +10,9 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
+from altostratus.errors import InputError
 from altostratus.hypervisors import DEFAULT
-from altostratus.yamlfile import addresses, document, schema
+from altostratus.yamlfile import addresses, document, schema, tree
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import InvalidInputError, Report
 from altostratus.yamlfile.schema import Schema
@@ -40,9 +41,9 @@ def load(path: Path, contracts: Contracts, hypervisor: str | None = None) -> Clo
     """Return the cloud that the file ``path`` describes, with services of ``contracts``.
 
     With ``hypervisor`` all its roles are of that type, whatever the file says. Raises
-    InvalidInputError with every problem of the file, OSError if it cannot be read.
+    InvalidInputError with every problem of the file, InputError if it cannot be read.
     """
-    return parse(path.read_bytes(), str(path), contracts, hypervisor)
+    return parse(tree.read(path), str(path), contracts, hypervisor)
 
 
 def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
@@ -63,7 +64,7 @@ def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | Non
         joined=_joined(root, Path(name).parent, contracts, report),
     )
     for module in _CHECKS:
-        report.problems += module.check(context)
+        report.extend(module.check(context))
     report.raise_if_any()
     return _cloud(context)
 
@@ -103,16 +104,16 @@ def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> C
         return None
     path = folder / str(node.value)
     try:
-        content = path.read_bytes()
+        content = tree.read(path)
         if document.parse(content, str(path), Report()).get("join") is None:
             return parse(content, str(path), contracts)
         message = f"join: the cloud of {path} joins another cloud itself"
         report.add(node.mark, message, "join that one", checks.JOIN_CHAIN)
-    except OSError as error:
-        message, hint = f"join: {path}: {error.strerror}", "give its path from this file"
-        report.add(node.mark, message, hint, checks.JOIN_FILE)
     except InvalidInputError as error:
-        report.problems += error.problems
+        report.extend(error.problems)
+    except InputError as error:
+        hint = "give its path from this file"
+        report.add(node.mark, f"join: {error.message}", hint, checks.JOIN_FILE)
     return None
 
 

@@ -11,6 +11,9 @@ from generator.cloudfile.model import Role
 from generator.contracts import references
 from generator.contracts.model import CATALOGUE, Contract, Contracts
 
+# Unknown words that may be misspelt ones: each takes a millisecond.
+_COMPARED = 100
+
 
 def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
     """Return the services that the list ``node`` names; it has services, groups and ``-name``."""
@@ -43,7 +46,7 @@ def possible(node: Node, contracts: Contracts) -> frozenset[str]:
     if not wrong:
         return frozenset()
     known = [*contracts.services, *contracts.groups]
-    meant = [one for word in wrong for one in alike(word.lower(), known)]
+    meant = [one for word in sorted(wrong)[:_COMPARED] for one in alike(word.lower(), known)]
     return frozenset(name for one in meant for name in contracts.groups.get(one, (one,)))
 
 

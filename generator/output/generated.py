@@ -4,7 +4,6 @@
 Later steps work on this and not on the cloud file, which may have been edited since.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,14 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from altostratus.errors import AltostratusError
+from altostratus.errors import AltostratusError, InputError
+from altostratus.yamlfile import document
+from altostratus.yamlfile.problems import InvalidInputError
 from generator.cloudfile.model import camel_case
 from generator.output import names, secretstore
 from imagebuild.images import Image, read_images
+
+_AGAIN = "run generate-stacks again"
 
 AUTH_URL = "AuthURL"
 """The output of the root template that is the URL of the cloud's Keystone, if it has one."""
@@ -139,12 +140,11 @@ class Generated:
 
 def _mapping(path: Path) -> dict[str, Any]:
     """Return the content of a YAML or JSON file, which is a mapping."""
+    if not path.exists():
+        raise AltostratusError(f"{path} is missing", _AGAIN)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
-        raise AltostratusError(f"{path} is missing", "run generate-stacks again") from None
-    except (ValueError, yaml.YAMLError) as error:
+        content = document.content(path, _AGAIN)
+    except InvalidInputError as error:
         raise _damaged(path, error) from error
     if not isinstance(content, dict):
         raise _damaged(path, "not a mapping")
@@ -158,5 +158,5 @@ def _list(path: Path, key: str) -> list[Mapping[str, Any]]:
     return content
 
 
-def _damaged(path: Path, why: object) -> AltostratusError:
-    return AltostratusError(f"{path} is damaged: {why}", "run generate-stacks again")
+def _damaged(path: Path, why: object) -> InputError:
+    return InputError(f"{path} is damaged: {why}", _AGAIN)
