@@ -83,7 +83,7 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     InputError if there is none.
     """
     report = Report()
-    if not path.exists():
+    if not os.path.lexists(path):
         raise InputError(f"there is no manifest {path}", "build-images writes it")
     content = tree.read(path, "build-images writes it: manifest.json")
     node = jsonfile.parse(content, str(path), report)

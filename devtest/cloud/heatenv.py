@@ -61,8 +61,7 @@ class UserEnvironment:
 
 def read(path: Path) -> UserEnvironment:
     """Return what the file ``path`` says. Raises InvalidInputError with every problem of it."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", 'JSON: {"parameters": {"GlanceFlavor": "large"}}')
+    document.require(path, 'JSON: {"parameters": {"GlanceFlavor": "large"}}')
     report = Report()
     node = document.load(path, report)
     schema.check(node, FILE, report, "Heat environment")

@@ -100,10 +100,13 @@ class Generated:
     @cached_property
     def networks(self) -> tuple[ProviderNetwork, ...]:
         """The networks, in the order of the cloud file."""
-        return tuple(
-            ProviderNetwork(each["name"], IPv4Network(each["cidr"]), each.get("gateway", ""))
-            for each in _list(self.networks_file, "networks")
-        )
+        try:
+            return tuple(
+                ProviderNetwork(each["name"], IPv4Network(each["cidr"]), each.get("gateway", ""))
+                for each in _list(self.networks_file, "networks")
+            )
+        except (KeyError, ValueError) as error:
+            raise _damaged(self.networks_file, f"a network with {error!r}") from error
 
     @cached_property
     def secrets(self) -> dict[str, str]:
@@ -113,7 +116,10 @@ class Generated:
     @property
     def parameters(self) -> dict[str, Mapping[str, Any]]:
         """The declarations of the stack's parameters by name, as the root template has them."""
-        return dict(self._root["parameters"])
+        found = self._root.get("parameters")
+        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+            raise _damaged(self.template, "no mapping of mappings called parameters")
+        return found
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
