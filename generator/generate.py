@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from altostratus.console import CommandParser, run_command
-from altostratus.errors import AltostratusError, InputError
+from altostratus.errors import AltostratusError, InputError, printable
 from altostratus.hypervisors import HYPERVISORS
 
 # Imported where they are used: --help must not wait for them.
@@ -137,8 +137,8 @@ def _compare(args: argparse.Namespace) -> int:
         if args.dry_run:
             for path in stale:
                 there = str(path.relative_to(out)) in files
-                print("would write" if there else "would remove", path)
-                print(directory.lines_changed(path, files, out), end="")
+                print("would write" if there else "would remove", printable(str(path), ""))
+                print(printable(directory.lines_changed(path, files, out)), end="")
     if found and args.check:
         raise AltostratusError(f"{out} is stale: {', '.join(found)}", f"run {_command(args)}")
     if not found:

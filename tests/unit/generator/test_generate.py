@@ -170,6 +170,10 @@ def test_a_dry_run_says_what_would_differ(
     assert '\n-      "ram": ' in said.out and '\n+      "ram": 1' in said.out
     assert f"would write {out / 'secrets.yaml'}" in said.out and secret not in said.out
     assert "wrote" not in said.out + said.err
+    odd = out / "flavors.json"
+    odd.write_text(f"{odd.read_text()}\x1b[31m")
+    assert run(cloud, "-o", out, "--dry-run") == 0
+    assert "-\\x1b[31m\n" in capsys.readouterr().out
 
 
 def test_the_output_must_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
