@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from altostratus.errors import AltostratusError
+from altostratus.errors import AltostratusError, printable
 
 INTERRUPTED = 130
 
@@ -30,7 +30,7 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the usage, ``message`` and a hint on standard error, and exit with 2."""
         self.print_usage(sys.stderr)
-        self.exit(2, f"error: {message}\nhint: see {self.prog} --help\n")
+        self.exit(2, f"error: {printable(message, '')}\nhint: see {self.prog} --help\n")
 
 
 class _Version(argparse.Action):
@@ -99,9 +99,18 @@ def run_command(
 
 def _set_up_logging(debug: bool, quiet: bool) -> None:
     level = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for package in ("altostratus", "imagebuild", "generator", "setupcloud", "devtest", "__main__"):
         logging.getLogger(package).setLevel(level)
+
+
+class _Printable(logging.Formatter):
+    """Formats records, with what a terminal would obey as escapes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
@@ -110,7 +119,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def _describe(error: OSError) -> str:
     paths = [
-        os.fsdecode(path)
+        printable(os.fsdecode(path), "")
         for path in (error.filename, error.filename2)
         if isinstance(path, str | bytes | os.PathLike)
     ]
@@ -119,9 +128,9 @@ def _describe(error: OSError) -> str:
 
 def _report(error: BaseException, message: str, hint: str | None) -> None:
     logger.debug("", exc_info=error)
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {printable(hint)}", file=sys.stderr)
 
 
 class Progress:
@@ -179,5 +188,5 @@ class Progress:
 
     def _write(self, text: str) -> None:
         if not self.quiet:
-            sys.stderr.write(text)
+            sys.stderr.write(printable(text))
             sys.stderr.flush()

@@ -5,6 +5,21 @@
 """
 
 
+def printable(text: str, spared: str = "\n\t") -> str:
+    """Return ``text`` with what a terminal would obey, or not show, as escapes.
+
+    Those are control characters (ESC, C1), controls of the writing direction, spaces other than the
+    ordinary one, halves of surrogate pairs: all but what ``str.isprintable`` takes for printable,
+    and the characters ``spared``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in spared else one.encode("unicode_escape").decode()
+        for one in text
+    )
+
+
 class AltostratusError(Exception):
     """A failure that users can understand and often fix.
 

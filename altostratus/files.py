@@ -5,12 +5,15 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
@@ -54,12 +57,57 @@ def lock(path: Path, blocking: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (created if missing, never removed).
 
     The kernel releases the lock when the process dies. With ``blocking`` False, BlockingIOError is
-    raised at once if another process or thread holds it.
+    raised at once if another process or thread holds it; otherwise the wait is logged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
+        _acquire(stream.fileno(), path, blocking)
         yield
+
+
+@contextlib.contextmanager
+def lock_directory(directory: Path) -> Iterator[None]:
+    """Hold an exclusive lock on ``directory`` itself, in which it leaves no file.
+
+    The directory is made if it is missing, and removed again if the body fails and leaves it empty.
+    A wait for another process or thread is logged. Raises OSError if there is no such directory and
+    none can be made.
+    """
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    descriptor = _locked(directory)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for one in missing:
+                one.rmdir()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _locked(directory: Path) -> int:
+    """Return an open descriptor of the locked ``directory``."""
+    while True:
+        directory.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack, contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, descriptor)
+            _acquire(descriptor, directory, blocking=True)
+            # While this one waited, another may have removed the directory.
+            if os.path.samestat(os.fstat(descriptor), directory.stat()):
+                stack.pop_all()
+                return descriptor
+
+
+def _acquire(descriptor: int, path: Path, blocking: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not blocking:
+            raise
+        logger.info("waiting for another command, which has locked %s", path)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def digest(path: Path) -> str:

@@ -8,7 +8,7 @@ A run is cold when it built images, warm when all of them came from the cache. T
 machine's one-minute average when the run began and when it ended.
 """
 
-import json
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from altostratus.console import CommandParser, run_command
+from altostratus.errors import AltostratusError, InputError
+from altostratus.yamlfile import document
 from devtest.report import table
 from devtest.workspace import find
 
@@ -28,7 +31,15 @@ HEADINGS = ("report", "cloud", "kind", "all", START, "deploy", "undercloud MiB",
 
 def row(path: Path) -> Sequence[Any]:
     """Return the figures of one report."""
-    report = json.loads(path.read_text())
+    try:
+        return figures(path, document.content(path, "name a report: devtest run writes them"))
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{path}: no report of devtest: {error!r}"
+        raise InputError(message, "devtest run writes reports, --help says where") from error
+
+
+def figures(path: Path, report: dict[str, Any]) -> Sequence[Any]:
+    """Return the figures of the content of a report."""
     steps: dict[str, float] = dict(report["steps"])
     building = sum(seconds for name, seconds in steps.items() if name.startswith("build images"))
     kind = "cold" if building > BUILT else "warm"
@@ -47,14 +58,20 @@ def row(path: Path) -> Sequence[Any]:
     )
 
 
-def main() -> int:
-    """Print the table; the exit code is 1 without a report."""
-    paths = [Path(name) for name in sys.argv[1:]] or sorted(find().reports.glob("*.json"))
+def show(args: argparse.Namespace) -> None:
+    """Print the table."""
+    paths = args.reports or sorted(find().reports.glob("*.json"))
     if not paths:
-        print("no reports: devtest run writes one", file=sys.stderr)
-        return 1
+        raise AltostratusError("no reports", "devtest run writes one")
     print(table([row(path) for path in paths], HEADINGS), end="")
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; ``argv`` defaults to the process's arguments. Return the exit code."""
+    parser = CommandParser(description=__doc__.splitlines()[0])
+    name = "report of a run (default: all in the state directory, reports/)"
+    parser.add_argument("reports", metavar="REPORT.json", nargs="*", type=Path, help=name)
+    return run_command(show, parser, argv)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,20 @@ several runs, since other work on the machine only ever adds time; the load is p
 The limits are 1 s and 150 ms.
 """
 
+import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import yaml
+
+from altostratus import process
+from altostratus.console import CommandParser, run_command
 
 RUNS = 5
 COMMANDS = (
@@ -59,12 +64,12 @@ def command(*argv: str | Path) -> Callable[[], None]:
     program = Path(sys.executable).parent / str(argv[0])
 
     def run() -> None:
-        subprocess.run([program, *argv[1:]], check=True, capture_output=True)  # noqa: S603
+        process.run([program, *argv[1:]])
 
     return run
 
 
-def main(argv: Sequence[str]) -> int:
+def measure(args: argparse.Namespace) -> int:
     """Print the figures; return 1 if one exceeds its limit."""
     figures: list[tuple[str, float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -82,5 +87,10 @@ def main(argv: Sequence[str]) -> int:
     return int(any(seconds > limit for _, seconds, limit in figures))
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; ``argv`` defaults to the process's arguments. Return the exit code."""
+    return run_command(measure, CommandParser(description=__doc__.splitlines()[0]), argv)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -185,6 +185,14 @@ def show(rows: Sequence[Row]) -> None:
     print(f"\nload {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors")
 
 
+def writable(name: str) -> Path:
+    """Return the path of a file that the figures can be written to, after an hour of measuring."""
+    path = Path(name)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{name}: no file can be written there")
+    return path
+
+
 def compare(args: argparse.Namespace) -> None:
     """Measure the types that were asked for."""
     workspace = find()
@@ -202,12 +210,12 @@ def compare(args: argparse.Namespace) -> None:
     show(rows)
 
 
-def main() -> int:
-    """Run the command."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; ``argv`` defaults to the process's arguments. Return the exit code."""
     parser = CommandParser(description=__doc__.splitlines()[0])
     parser.add_argument("--type", action="append", choices=list(HYPERVISORS), dest="types")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    return run_command(compare, parser, None)
+    parser.add_argument("--json", type=writable, metavar="FILE")
+    return run_command(compare, parser, argv)
 
 
 if __name__ == "__main__":

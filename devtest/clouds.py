@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from altostratus.clients import sdk, session
-from altostratus.errors import AltostratusError
+from altostratus.errors import AltostratusError, InputError
 from altostratus.files import write_text
+from altostratus.yamlfile import document, emit
 from devtest.workspace import Workspace
 from generator.contracts.references import REGION
 
@@ -44,14 +43,19 @@ def register(workspace: Workspace, cloud: str, address: str) -> None:
         },
         "region_name": REGION,
     }
-    text = yaml.safe_dump({"clouds": known}, sort_keys=True)
+    # Not as PyYAML does: it leaves a password such as 1e5 without quotes.
+    text = emit.document({"clouds": dict(sorted(known.items()))}, "Written by devtest.")
     write_text(workspace.clouds_yaml, text, mode=0o600)
 
 
 def _read(workspace: Workspace) -> dict[str, Any]:
     if not workspace.clouds_yaml.exists():
         return {}
-    return dict(yaml.safe_load(workspace.clouds_yaml.read_text())["clouds"])
+    hint = "remove it, then deploy the clouds again: devtest run"
+    content = document.content(workspace.clouds_yaml, hint)
+    if not isinstance(content, dict) or not isinstance(content.get("clouds"), dict):
+        raise InputError(f"{workspace.clouds_yaml}: no mapping 'clouds'", hint)
+    return dict(content["clouds"])
 
 
 def known(workspace: Workspace) -> list[str]:

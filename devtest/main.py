@@ -69,7 +69,7 @@ _HYPERVISOR = Argument(
 )
 _HEAT_ENV = _file(
     "--heat-env",
-    'the stack\'s parameters in JSON, {"parameters": {"KeystoneCount": 2}}; kept for later '
+    'the stack\'s parameters in JSON, {"parameters": {"GlanceFlavor": "large"}}; kept for later '
     "deployments of this cloud",
 )
 _INSTANCE = Argument(

@@ -5,7 +5,6 @@ They are chosen by options of devtest, written to the state directory by the fir
 builds or starts the undercloud, and fixed once it was started.
 """
 
-import json
 import os
 import re
 import zlib
@@ -18,6 +17,8 @@ from typing import Any
 from altostratus import datafiles
 from altostratus.errors import InputError
 from altostratus.files import write_json
+from altostratus.yamlfile import document
+from altostratus.yamlfile.problems import InvalidInputError
 from devtest.container.spec import Network
 
 NAME_VARIABLE = "ALTOSTRATUS_NAME"
@@ -131,10 +132,12 @@ def load(state: Path) -> Settings | None:
     if not path.exists():
         return Settings() if is_started(state) else None
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = document.content(path, "remove it")
         file = content["undercloud"]
         network = IPv4Network(content["transfer_network"])
         return Settings(str(content["name"]), Path(file) if file else None, network)
+    except InvalidInputError as error:
+        raise InputError(f"{path} is damaged: {error}", "remove it") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged: {error!r}", "remove it") from error
 

@@ -2,14 +2,16 @@
 """``generate-stacks``: writes everything that builds and deploys a cloud from its cloud file."""
 
 import argparse
+import contextlib
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from altostratus.console import CommandParser, run_command
-from altostratus.errors import AltostratusError, InputError
+from altostratus.errors import AltostratusError, InputError, printable
 from altostratus.hypervisors import HYPERVISORS
 
 # Imported where they are used: --help must not wait for them.
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from generator.cloudfile.model import Cloud
     from generator.contracts.model import Contracts
     from generator.output.render import File
+    from generator.plan.model import Plan
     from imagebuild.images import Image
 
 logger = logging.getLogger(__name__)
@@ -39,10 +42,15 @@ def generate(
     were up to date. ``joined_secrets`` is the secrets file of the cloud that this one joins, by
     default beside ``out`` in the directory of its name. With ``hypervisor`` all roles are of that
     type. Raises InvalidInputError, before anything is written, if the file is wrong.
+
+    Two at once in one directory wait for each other: each would make secrets of its own.
     """
+    from altostratus.files import lock_directory
     from generator.output import directory
 
-    return directory.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
+    plan = _plan(cloud_file, out, hypervisor)
+    with lock_directory(out):
+        return directory.update(_files(plan, cloud_file, out, joined_secrets), out)
 
 
 def images(cloud_file: Path) -> "list[Image]":
@@ -79,24 +87,32 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="secrets.yaml of the cloud that 'join' names (default: OUT/../NAME/secrets.yaml)",
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--check",
         action="store_true",
         help="write nothing; exit 1 if OUT is out of date",
+    )
+    instead.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write nothing; print which files would be written or removed, and which lines differ",
     )
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.images:
-        if args.check:
-            raise InputError("--check has nothing to compare with --images", "give -o OUT instead")
+        for option in ("check", "dry_run"):
+            if getattr(args, option):
+                name = f"--{option.replace('_', '-')}"
+                raise InputError(f"{name} has nothing to compare with --images", "give -o OUT")
         from generator.output import render
 
         print(render.image_list(_read(args.cloud, args.hypervisor)[0]), end="")
         return 0
-    if args.check:
-        return _check(args)
+    if args.check or args.dry_run:
+        return _compare(args)
     changed = generate(args.cloud, args.output, args.joined_secrets, args.hypervisor)
     for path in changed:
         logger.info("%s %s", "wrote" if path.exists() else "removed", path)
@@ -105,17 +121,37 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace) -> int:
+def _compare(args: argparse.Namespace) -> int:
+    """Say what would change in the output directory: ``--check`` and ``--dry-run``."""
+    from altostratus.files import lock_directory
     from generator.output import directory
 
     out = args.output
-    files = _files(args.cloud, out, args.joined_secrets, args.hypervisor)
-    if stale := directory.stale(files, out):
-        names = ", ".join(str(path.relative_to(out)) for path in stale)
-        raise AltostratusError(
-            f"{out} is stale: {names}", f"run generate-stacks {args.cloud} -o {out}"
-        )
+    plan = _plan(args.cloud, out, args.hypervisor)
+    with lock_directory(out) if out.exists() else contextlib.nullcontext():
+        files = _files(plan, args.cloud, out, args.joined_secrets)
+        stale = directory.stale(files, out)
+        found = [
+            f"{path.relative_to(out)} {directory.difference(path, files, out)}" for path in stale
+        ]
+        if args.dry_run:
+            for path in stale:
+                there = str(path.relative_to(out)) in files
+                print("would write" if there else "would remove", printable(str(path), ""))
+                print(printable(directory.lines_changed(path, files, out)), end="")
+    if found and args.check:
+        raise AltostratusError(f"{out} is stale: {', '.join(found)}", f"run {_command(args)}")
+    if not found:
+        logger.info("%s is up to date", out)
     return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command that brings the output directory up to date, for the shell."""
+    words = ["generate-stacks", args.cloud, "-o", args.output]
+    words += ["--hypervisor", args.hypervisor] if args.hypervisor else []
+    words += ["--joined-secrets", args.joined_secrets] if args.joined_secrets else []
+    return shlex.join(map(str, words))
 
 
 def _read(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
@@ -128,16 +164,23 @@ def _read(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]"
     return cloudfile.load(cloud_file, known, hypervisor), known
 
 
-def _files(
-    cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
-) -> "dict[str, File]":
-    from altostratus.datafiles import templates_path
-    from generator.output import names, render, secretstore
+def _plan(cloud_file: Path, out: Path, hypervisor: str | None) -> "Plan":
     from generator.plan import check_plan
     from generator.plan.resolve import resolve
 
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: not a directory", "name a directory, or a new one: -o OUT")
     plan = resolve(*_read(cloud_file, hypervisor))
     check_plan.check(plan)
+    return plan
+
+
+def _files(
+    plan: "Plan", cloud_file: Path, out: Path, joined_secrets: Path | None
+) -> "dict[str, File]":
+    from altostratus.datafiles import templates_path
+    from generator.output import names, render, secretstore
+
     secrets = secretstore.load(out / names.SECRETS)
     if joined := plan.cloud.joined:
         theirs = joined_secrets or out.absolute().parent / joined.name / names.SECRETS

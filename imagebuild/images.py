@@ -89,6 +89,10 @@ IMAGES: Schema = {
 """The form of the file."""
 
 
+BOOT_PARTS = ("kernel", "ramdisk")
+"""What an image without a boot loader is booted with: files beside it, and images in Glance."""
+
+
 @dataclass(frozen=True)
 class Image:
     """One image to build."""
@@ -126,10 +130,8 @@ def read_images(path: Path) -> list[Image]:
     Raises InvalidInputError with every problem of the file, InputError if it cannot be read.
     """
     report = Report()
-    try:
-        node = document.load(path, report)
-    except OSError as error:
-        raise InputError(f"cannot read the image list {path}: {error.strerror}") from error
+    hint = "name a list of images, such as generate-stacks writes: images.yaml"
+    node = document.load(path, report, hint)
     schema.check(node, IMAGES, report, "image list")
     listed = node.get("images")
     sound = [one for item in (listed.items if listed else []) if (one := schema.sound(item, IMAGE))]
@@ -137,6 +139,7 @@ def read_images(path: Path) -> list[Image]:
         _check_partition(image, report)
     for key in ("name", "parameter"):
         _check_unique(sound, key, report)
+    _check_boot_names(sound, report)
     report.raise_if_any()
     return [
         Image(**{**item, "elements": tuple(item["elements"])}) for item in node.plain()["images"]
@@ -165,6 +168,30 @@ def _check_unique(images: Sequence[Node], key: str, report: Report) -> None:
             report.add(value.mark, message, "each can be there once: correct one of them")
 
 
+def boot_name(image: str, part: str) -> str:
+    """Return the name in Glance of the ``part`` (one of BOOT_PARTS) of the image called so."""
+    return f"{image}-{part}"
+
+
+def _check_boot_names(images: Sequence[Node], report: Report) -> None:
+    # Whatever can be a partition image: --partition makes it one.
+    owners = {
+        boot_name(str(name.value), part): str(name.value)
+        for image in images
+        if (name := image.get("name")) and _can_boot_apart(image)
+        for part in BOOT_PARTS
+    }
+    for image in images:
+        if (name := image.get("name")) and (owner := owners.get(str(name.value))):
+            message = f"name: {name.value} is what a part of {owner} is called in Glance"
+            report.add(name.mark, message, "rename one of them")
+
+
+def _can_boot_apart(image: Node) -> bool:
+    hypervisor = image.get("hypervisor")
+    return bool(hypervisor and HYPERVISORS[str(hypervisor.value)].partitions)
+
+
 def select(
     images: Sequence[Image],
     hypervisors: Sequence[str] = (),
@@ -176,7 +203,7 @@ def select(
 
     If the list has no image of a role for a type, one like the role's listed image is returned.
     With ``partition``, types that can have it get one partition with kernel and ramdisk.
-    Raises InputError for unknown roles.
+    Raises InputError for unknown roles, and if two different images would have one name.
     """
     known = {image.role for image in images}
     unknown = sorted(set(roles) - known)
@@ -192,10 +219,26 @@ def select(
             retyped = [
                 each if each in images else replace(each, parameter=None) for each in retyped
             ]
+        _check_same(retyped)
         chosen = list({image.name: image for image in retyped}.values())
     if partition:
         chosen = [_as_partition(image) for image in chosen]
     return chosen
+
+
+def _check_same(images: Sequence[Image]) -> None:
+    first: dict[str, Image] = {}
+    for image in images:
+        other = first.setdefault(image.name, image)
+        if (other.role, other.elements, other.release) != (
+            image.role,
+            image.elements,
+            image.release,
+        ):
+            raise InputError(
+                f"two images would be called {image.name}: of {other.role} and of {image.role}",
+                "rename one of them in the list, or choose one: --role",
+            )
 
 
 def _for_type(image: Image, hypervisor: str) -> Image:

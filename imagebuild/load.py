@@ -141,6 +141,7 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
     from imagebuild.cache import unchanged
     from imagebuild.formats import recognise
     from imagebuild.glance.upload import Upload
+    from imagebuild.images import boot_name
 
     record = _known(path)
     if not path.is_file():
@@ -163,7 +164,7 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
         properties=properties,
         digests={"sha512": record["sha512"]} if record and unchanged(path, record) else {},
         boot_files={
-            part: _boot_upload(f"{name}-{part}", path.parent, part, known)
+            part: _boot_upload(boot_name(name, part), path.parent, part, known)
             for part, known in record.get("boot_files", {}).items()
         },
     )

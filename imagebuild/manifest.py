@@ -83,10 +83,9 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     InputError if there is none.
     """
     report = Report()
-    try:
-        content = tree.read(path)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no manifest {path}", "build-images writes it") from error
+    if not os.path.lexists(path):
+        raise InputError(f"there is no manifest {path}", "build-images writes it")
+    content = tree.read(path, "build-images writes it: manifest.json")
     node = jsonfile.parse(content, str(path), report)
     schema.check(node, MANIFEST, report, "manifest")
     report.raise_if_any()

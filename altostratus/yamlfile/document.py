@@ -8,6 +8,7 @@ Schema do: ``yes`` and ``on`` are strings, ``2021-04-16`` is no date and ``12:30
 """
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,18 @@ from typing import Any
 
 import yaml
 
-from altostratus.errors import InputError
 from altostratus.yamlfile import checks, jsonfile, tree
-from altostratus.yamlfile.problems import InvalidInputError, Mark, Problem, Report
+from altostratus.yamlfile.problems import (
+    ODD_SPACE,
+    InvalidInputError,
+    Mark,
+    Problem,
+    Report,
+    space_name,
+)
 from altostratus.yamlfile.tree import MAX_DEPTH, MAX_NODES, Json, Node
 
-__all__ = ["Json", "MERGE", "Node", "load", "parse", "require"]
+__all__ = ["Json", "MERGE", "Node", "content", "load", "parse", "require"]
 
 MERGE = "<<"
 """The key of YAML 1.1 that takes in another mapping; YAML 1.2 has none."""
@@ -37,23 +44,45 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,15}|[0-9]{1,15}(\.[0-9]{0,15})?)([eE][-+]?
 
 
 def require(path: Path, hint: str) -> None:
-    """Raise InputError with ``hint`` unless there is a file at ``path``."""
-    if not path.is_file():
-        raise InputError(f"{path}: {'a directory' if path.is_dir() else 'no such file'}", hint)
+    """Raise InputError with ``hint`` unless there is a regular file at ``path``."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise tree.unreadable(path, "no such file", hint) from None
+    except OSError as error:
+        raise tree.unreadable(path, str(error.strerror), hint) from error
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise tree.unreadable(path, kind, hint)
 
 
-def load(path: Path, report: Report) -> Node:
+def load(path: Path, report: Report, hint: str = "name a file of text") -> Node:
     """Return the tree of the file ``path``; duplicate keys and the like go to ``report``.
 
     A file that is named ``.json`` is JSON and nothing else, every other one is YAML. Raises
-    InvalidInputError if it is not that or too large, OSError if it cannot be read.
+    InvalidInputError if it is not that or too large, InputError with ``hint`` if it cannot be read.
     """
-    read = jsonfile.parse if path.suffix.lower() == ".json" else parse
-    return read(tree.read(path), str(path), report)
+    return parse(tree.read(path, hint), str(path), report)
+
+
+def content(path: Path, hint: str = "name a file of text") -> Any:
+    """Return what the file ``path`` holds, as ``json.loads`` would, with the limits of ``load``.
+
+    For files that a command wrote: duplicate keys and the like are errors, too.
+    """
+    report = Report()
+    node = load(path, report, hint)
+    report.raise_if_any()
+    return node.plain()
 
 
 def parse(content: bytes, name: str, report: Report) -> Node:
-    """Return the tree of the YAML text ``content`` of the file called ``name``, as ``load``."""
+    """Return the tree of the text ``content`` of the file called ``name``, as ``load``."""
+    read = jsonfile.parse if name.lower().endswith(".json") else _parse_yaml
+    return read(content, name, report)
+
+
+def _parse_yaml(content: bytes, name: str, report: Report) -> Node:
     text = tree.decode(content, name)
     builder = _Builder(name, report)
     try:
@@ -80,12 +109,23 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     hint = "look at indentation, colons, quotes and brackets, here and in the line before"
     if "\t" in indent:
         hint = "indent with spaces; YAML forbids tabs there"
-    if error.problem == "found invalid Unicode character escape code":
+    elif error.problem == "found invalid Unicode character escape code":
         # JSON writes a character beyond U+FFFF as two of these.
         hint = "write the character itself, or name the file .json if it is JSON"
+    elif odd := _odd_space(lines, line):
+        hint = odd
     words = [part for part in (error.problem, error.context) if part]
     mark = Mark(name, line + 1, column + 1)
     return checks.SYNTAX.at(mark, f"not YAML: {', '.join(words)}", hint)
+
+
+def _odd_space(lines: list[str], last: int) -> str:
+    """Return the hint about a space near line ``last`` (from 0) that YAML takes for text."""
+    for number in range(last, max(last - 3, -1), -1):
+        if found := ODD_SPACE.search(lines[number]):
+            place = f"line {number + 1}, column {found.start() + 1}"
+            return f"{place} has {space_name(found.group())}: put an ordinary space there"
+    return ""
 
 
 class _Builder:

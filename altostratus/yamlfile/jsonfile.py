@@ -16,7 +16,7 @@ import re
 from bisect import bisect_right
 
 from altostratus.yamlfile import checks, tree
-from altostratus.yamlfile.problems import InvalidInputError, Mark, Report
+from altostratus.yamlfile.problems import ODD_SPACE, InvalidInputError, Mark, Report, space_name
 from altostratus.yamlfile.tree import MAX_DEPTH, MAX_NODES, Node
 
 MAX_DIGITS = 19
@@ -40,6 +40,7 @@ _HINTS = {
     "-Infinity": _NO_NUMBER,
 }
 """What to do about a word that JSON does not have, by its beginning."""
+_HINTS |= dict.fromkeys("\u201c\u201d\u2018\u2019\u00ab\u00bb", _QUOTES)
 _HINT = "look at quotes, commas, colons and brackets, here and in the line before"
 _HINT_AT_START = "write JSON, or give a YAML file a name that ends in .yaml"
 _HINT_IN_STRING = 'end strings with a double quote; write \\n, \\\\ and \\" inside them'
@@ -201,6 +202,8 @@ def _hint(word: str, before: str) -> str:
         return "remove the comma before it"
     if word in _HINTS:
         return _HINTS[word]
+    if ODD_SPACE.match(word):
+        return f"it is {space_name(word)}: put an ordinary space there"
     if not before:
         return _HINT_AT_START
     return _QUOTES if word.isalpha() else _HINT

@@ -5,14 +5,27 @@ Every problem is found by a Check, whose id ends its message. ``docs/checks.md``
 """
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
-from altostratus.errors import InputError
+from altostratus.errors import InputError, printable
 
 # More names than this are no help to the reader.
 _LISTED = 24
+# A message or a hint with more characters than this has a value that is no use to the reader.
+_LENGTH = 600
+# More problems than this are not read; a file of another kind may have one in each line.
+_SHOWN = 100
+ENOUGH = 1000
+"""How many problems of one file end the search for more, which takes time: see ``nearest``."""
+
+
+ODD_SPACE = re.compile("[^\\S \\t\\r\\n]|[\u200b-\u200f\u2060\ufeff]")
+"""A character that looks like a space, or like nothing, and is neither in YAML nor in JSON."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -25,7 +38,7 @@ class Mark:
 
     def __str__(self) -> str:
         """Return ``file:line:column``, which editors and terminals turn into a link."""
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{printable(self.file, '')}:{self.line}:{self.column}"
 
 
 class Severity(StrEnum):
@@ -72,18 +85,30 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the line for the user, and the hint indented below it."""
-        return f"{self.mark}: {self.message} [{self.check.id}]\n    hint: {self.hint}"
+        return f"{self.mark}: {_line(self.message)} [{self.check.id}]\n    hint: {_line(self.hint)}"
+
+
+def _line(text: str) -> str:
+    """Return ``text`` as one line of bearable length."""
+    if len(text) > _LENGTH:
+        text = f"{text[: _LENGTH // 2]} … {text[-_LENGTH // 4 :]}"
+    return printable(text, "")
 
 
 class InvalidInputError(InputError):
-    """A file has problems: its message lists every one in the order of the file."""
+    """A file has problems: its message lists every one in the order of the file.
+
+    Of more than a hundred it lists the first hundred.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the ``problems`` (at least one), sorted and each once."""
         self.problems = sorted(set(problems))
         count = len(self.problems)
-        lines = "\n".join(str(problem) for problem in self.problems)
-        super().__init__(f"{count} problem{'s' if count > 1 else ''} found\n{lines}")
+        lines = [str(problem) for problem in self.problems[:_SHOWN]]
+        lines += [f"and {count - _SHOWN} more"] if count > _SHOWN else []
+        head = f"{count} problem{'s' if count > 1 else ''} found"
+        super().__init__("\n".join([head, *lines]))
 
 
 @dataclass
@@ -93,13 +118,24 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, mark: Mark, message: str, hint: str, check: Check = UNNAMED) -> None:
-        """Record a problem that ``check`` has found."""
-        self.problems.append(Problem(mark, message, hint, check))
+        """Record a problem that ``check`` has found, as ``extend``."""
+        self.extend([Problem(mark, message, hint, check)])
+
+    def extend(self, found: Iterable[Problem]) -> None:
+        """Record the problems ``found``; raise InvalidInputError when there are ENOUGH."""
+        self.problems += islice(found, ENOUGH)
+        if len(self.problems) >= ENOUGH:
+            self.raise_if_any()
 
     def raise_if_any(self) -> None:
         """Raise InvalidInputError if there are problems."""
         if self.problems:
             raise InvalidInputError(self.problems)
+
+
+def space_name(space: str) -> str:
+    """Return how messages call the character ``space``, which ODD_SPACE has found."""
+    return f"U+{ord(space):04X} ({unicodedata.name(space, 'a control character').lower()})"
 
 
 def alike(word: str, known: Iterable[str]) -> list[str]:
@@ -113,6 +149,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     If ``known`` is empty, nothing is allowed.
     """
     names = sorted(known)
+    if odd := ODD_SPACE.search(word):
+        return f"it has {space_name(odd.group())}: put an ordinary space there"
     if close := alike(word, names):
         return f"did you mean '{close[0]}'?"
     if not names:

@@ -9,6 +9,7 @@ say what is wanted with the limits, ``examples`` and ``description``.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from altostratus.yamlfile import checks, emit
@@ -43,6 +44,9 @@ _WORDS = {
     "null": "null",
 }
 
+# Unknown keys that may be misspelt ones.
+_COMPARED = 100
+
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
 
 
@@ -51,9 +55,9 @@ def check(node: Node, schema: Schema, report: Report, what: str = "value") -> bo
 
     ``what`` names the value in messages, usually by its key.
     """
-    found = list(problems(node, schema, what))
-    report.problems += found
-    return not found and not node.lost
+    before = len(report.problems)
+    report.extend(problems(node, schema, what))
+    return len(report.problems) == before and not node.lost
 
 
 def problems(node: Node, schema: Schema, what: str = "value") -> Iterator[Problem]:
@@ -140,7 +144,8 @@ def _meant(node: Node, schema: Schema) -> set[str]:
     if schema.get("additionalProperties", True) is not False:
         return set()
     unknown = node.fields.keys() - properties.keys()
-    return {near[0] for key in unknown if (near := alike(key, properties))} & absent
+    few = islice(sorted(unknown), _COMPARED)
+    return {near[0] for key in few if (near := alike(key, properties))} & absent
 
 
 def _has_type(node: Node, schema: Schema) -> bool:
@@ -156,6 +161,8 @@ def _noun(schema: Schema) -> str:
 def _hint(schema: Schema, said: str = "") -> str:
     """Return what a value of ``schema`` looks like and is for, unless the message ``said`` so."""
     wanted = "one of " + ", ".join(map(str, schema["enum"])) if "enum" in schema else _noun(schema)
+    if wanted == _WORDS["object"] and schema.get("required"):
+        wanted += f" with {' and '.join(schema['required'])}"
     bounds = [f"{words} {schema[key]}" for key, words in _BOUNDS.items() if key in schema]
     parts = [*([] if wanted in said else [wanted]), *([" and ".join(bounds)] if bounds else [])]
     parts += [f"such as {emit.flow(one)}" for one in schema.get("examples", ())[:1]]

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tree that a file is read into, with the place of every value, and the limits of its size."""
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from altostratus.errors import InputError, printable
 from altostratus.yamlfile import checks
 from altostratus.yamlfile.problems import Check, InvalidInputError, Mark
 
@@ -55,18 +58,34 @@ class Node:
         return self.value
 
 
-def read(path: Path) -> bytes:
+def read(path: Path, hint: str = "name a file of text") -> bytes:
     """Return the content of the file ``path``.
 
-    Raises InvalidInputError if it is larger than MAX_BYTES, OSError if it cannot be read.
+    Raises InputError with ``hint`` if it cannot be read or is no regular file, of which nobody
+    knows whether it ends, and InvalidInputError if it is larger than MAX_BYTES.
     """
-    with path.open("rb") as stream:
-        content = stream.read(MAX_BYTES + 1)
+    try:
+        # A pipe without a writer is opened all the same.
+        with open(path, "rb", opener=_open_at_once) as stream:  # noqa: PTH123
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise unreadable(path, "not a regular file", hint)
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise unreadable(path, error.strerror or str(error), hint) from error
     if len(content) > MAX_BYTES:
         mark = Mark(str(path), 1, 1)
         message = f"larger than {MAX_BYTES // 2**20} MiB"
         raise failure(checks.SIZE, mark, message, "name a file of text")
     return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def unreadable(path: Path, reason: str, hint: str) -> InputError:
+    """Return the error for a file that cannot be read."""
+    return InputError(f"{printable(str(path), '')}: {reason}", hint)
 
 
 def decode(content: bytes, name: str) -> str:

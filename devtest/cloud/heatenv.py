@@ -3,19 +3,16 @@
 
 This is TripleO's HEAT_ENV, in JSON::
 
-    {"overcloud-hypervisor": "docker", "parameters": {"KeystoneCount": 2}}
+    {"overcloud-hypervisor": "docker", "parameters": {"GlanceFlavor": "large"}}
 
 The user's file is kept apart from the merged one, so that a changed default takes effect. Both are
 kept with mode 0600: they may hold passwords.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from altostratus.errors import InputError
 from altostratus.files import write_json
@@ -46,7 +43,7 @@ FILE: Schema = {
         "parameters": {
             "type": "object",
             "default": {},
-            "description": "Parameters of the cloud's stack by name, such as `KeystoneCount`",
+            "description": "Parameters of the cloud's stack by name, such as `GlanceFlavor`",
         },
     },
 }
@@ -64,8 +61,7 @@ class UserEnvironment:
 
 def read(path: Path) -> UserEnvironment:
     """Return what the file ``path`` says. Raises InvalidInputError with every problem of it."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", 'JSON: {"parameters": {"KeystoneCount": 2}}')
+    document.require(path, 'JSON: {"parameters": {"GlanceFlavor": "large"}}')
     report = Report()
     node = document.load(path, report)
     schema.check(node, FILE, report, "Heat environment")
@@ -120,7 +116,7 @@ def merge(workspace: Workspace, cloud: str) -> Path:
     """Write all parameters of the deployment of ``cloud`` to one file and return its path."""
     user, generated = kept(workspace, cloud), workspace.generated(cloud)
     check(workspace, cloud, user)
-    images = yaml.safe_load((generated.directory / IMAGES).read_text(encoding="utf-8"))
+    images = document.content(generated.directory / IMAGES, "load-image writes it: devtest run")
     parameters = {
         **generated.defaults,
         **user.parameters,
@@ -138,4 +134,4 @@ def merge(workspace: Workspace, cloud: str) -> Path:
 def parameters(workspace: Workspace, cloud: str) -> dict[str, Any]:
     """Return all parameters of the last deployment of ``cloud``; none before the first."""
     path = workspace.stacks(cloud) / MERGED
-    return dict(json.loads(path.read_text(encoding="utf-8"))["parameters"]) if path.exists() else {}
+    return dict(document.content(path, "devtest run")["parameters"]) if path.exists() else {}

@@ -7,12 +7,13 @@ it.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from altostratus.errors import InputError
 from altostratus.files import write_json
+from altostratus.yamlfile import document
 
 
 @dataclass(frozen=True)
@@ -123,19 +124,25 @@ class Spec:
         return self.path
 
 
+_REMOVE = "remove the file, then run the command again"
+
+
 def load(path: Path) -> Spec:
-    """Read what ``Spec.save`` wrote."""
-    raw = json.loads(path.read_text())
-    network = raw.pop("network")
-    return Spec(
-        **{
-            **raw,
-            "state": Path(raw["state"]),
-            "image": Path(raw["image"]),
-            "data": tuple(raw["data"]),
-            "network": Network(**{**network, "routes": tuple(network["routes"])}),
-        }
-    )
+    """Read what ``Spec.save`` wrote. Raises InputError if something else did."""
+    raw = document.content(path, _REMOVE)
+    try:
+        network = raw.pop("network")
+        return Spec(
+            **{
+                **raw,
+                "state": Path(raw["state"]),
+                "image": Path(raw["image"]),
+                "data": tuple(raw["data"]),
+                "network": Network(**{**network, "routes": tuple(network["routes"])}),
+            }
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error!r}", _REMOVE) from error
 
 
 def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:

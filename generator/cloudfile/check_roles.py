@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the roles of a cloud file are possible: hypervisor types, networks, names."""
+"""Whether the roles of a cloud file are possible: hypervisor types, networks."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,6 @@ from generator.cloudfile import checks
 from generator.cloudfile.check_networks import segment
 from generator.cloudfile.context import Context, is_known, place
 from generator.cloudfile.model import Role, carrier
-from generator.cloudfile.naming import resource_names
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -19,8 +18,6 @@ def check(context: Context) -> Iterator[Problem]:
         yield from _type(role, context)
         yield from _networks(role, context)
         yield from _vlans(role, context)
-        yield from _instance_names(role, context)
-    yield from _resource_names(context)
 
 
 def _types(context: Context) -> Iterator[Problem]:
@@ -76,28 +73,3 @@ def _vlans(role: Role, context: Context) -> Iterator[Problem]:
             message = f"networks: bare metal needs a flat network to reach the VLAN {network.name}"
             hint = f"add the flat network of the physical network {physical} to '{role.name}'"
             yield checks.VLAN_OUT_OF_REACH.at(place(node, "networks"), message, hint)
-
-
-def _instance_names(role: Role, context: Context) -> Iterator[Problem]:
-    # Instance i of R is R-i: only a role that is called so itself can clash with it.
-    base, _, number = role.name.rpartition("-")
-    other, nodes = context.roles.get(base), context.role_nodes
-    if other is None or not all(
-        is_known(nodes[name], "count", "addresses", "networks") for name in (base, role.name)
-    ):
-        return
-    index = int(number) if number.isdecimal() else other.count
-    if index < other.count and other.instance(index) == role.instance(0):
-        message = f"an instance of role '{role.name}' has the name of one of '{base}'"
-        yield checks.INSTANCE_NAMES.at(role.mark, message, "rename one of them")
-
-
-def _resource_names(context: Context) -> Iterator[Problem]:
-    owners: dict[str, str] = {}
-    for role in context.roles.values():
-        for resource in resource_names(role):
-            other = owners.setdefault(resource, role.name)
-            if other != role.name:
-                message = f"roles '{other}' and '{role.name}' both have a resource {resource}"
-                yield checks.RESOURCE_NAMES.at(role.mark, message, "rename one of them")
-                break

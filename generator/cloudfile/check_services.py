@@ -2,7 +2,7 @@
 """Whether the services of a cloud file work together: needs, limits, required settings."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from altostratus.yamlfile.problems import Problem, Report, alike
 from generator.cloudfile import checks, services
@@ -60,10 +60,10 @@ def _shared_settings(context: Context) -> Iterator[Problem]:
 
 
 def _needs_and_limits(context: Context) -> Iterator[Problem]:
-    instances: Counter[str] = Counter()
+    own = _instances(context.roles.values())
     joined = context.joined.roles.values() if context.joined else ()
-    for role in (*context.roles.values(), *joined):
-        instances.update(dict.fromkeys(role.services, role.count))
+    instances = own + _instances(joined)
+    single = services.single(own.keys(), context.contracts)
     provided = instances.keys() | _possible(context)
     for role in context.roles.values():
         items = context.role_nodes[role.name].get("services") or context.root
@@ -81,6 +81,23 @@ def _needs_and_limits(context: Context) -> Iterator[Problem]:
                 message = f"{service}: {count} instances where at most {most} are allowed"
                 hint = "make 'count' smaller or take it out of other roles"
                 yield checks.TOO_MANY_INSTANCES.at(mark, message, hint)
+            elif service in single and own[service] > 1:
+                message = (
+                    f"{service}: {own[service]} instances, of which only the first would be used"
+                )
+                hint = (
+                    f"others reach {service} at one address, and there are no clusters of it yet: "
+                    "make 'count' 1, in one role"
+                )
+                yield checks.UNUSED_INSTANCES.at(mark, message, hint)
+
+
+def _instances(roles: Iterable[Role]) -> Counter[str]:
+    """Return the number of instances of each service."""
+    found: Counter[str] = Counter()
+    for role in roles:
+        found.update(dict.fromkeys(role.services, role.count))
+    return found
 
 
 def _possible(context: Context) -> frozenset[str]:

@@ -50,6 +50,12 @@ VLAN_OUT_OF_REACH = Check(
 )
 RESOURCE_NAMES = Check("E2206", "resource-names", "Two roles have the same name of a Heat resource")
 INSTANCE_NAMES = Check("E2207", "instance-names", "Two roles have the same name of an instance")
+FILE_NAME = Check(
+    "E2208", "file-name", "The template of the cloud has the name of another file beside it"
+)
+PARAMETER_NAMES = Check(
+    "E2209", "parameter-names", "Two secrets, or a secret and a role, have the same Heat parameter"
+)
 
 ADDRESS_OFF_NETWORK = Check(
     "E2301", "address-off-network", "A role has fixed addresses on a network that it is not on"
@@ -84,6 +90,11 @@ UNKNOWN_SETTING = Check(
 )
 MISSING_SETTING = Check(
     "E2409", "missing-setting", "`config` lacks a key that a service of the role requires"
+)
+UNUSED_INSTANCES = Check(
+    "E2410",
+    "unused-instances",
+    "A service has several instances, and others reach it at the address of the first alone",
 )
 
 JOIN_FILE = Check("E2501", "join-file", "The file that `join` names cannot be read")

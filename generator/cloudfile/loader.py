@@ -10,14 +10,16 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
+from altostratus.errors import InputError
 from altostratus.hypervisors import DEFAULT
-from altostratus.yamlfile import addresses, document, schema
+from altostratus.yamlfile import addresses, document, schema, tree
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import InvalidInputError, Report
 from altostratus.yamlfile.schema import Schema
 from generator.cloudfile import (
     check_addresses,
     check_join,
+    check_names,
     check_networks,
     check_roles,
     check_services,
@@ -29,14 +31,19 @@ from generator.cloudfile.context import Context, fields, is_known, network_names
 from generator.cloudfile.model import Cloud, Flavor, Network, Role, Route, hosts
 from generator.contracts.model import Contracts
 
+_CHECKS = (
+    *(check_networks, check_roles, check_names),
+    *(check_addresses, check_services, check_join),
+)
+
 
 def load(path: Path, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
     """Return the cloud that the file ``path`` describes, with services of ``contracts``.
 
     With ``hypervisor`` all its roles are of that type, whatever the file says. Raises
-    InvalidInputError with every problem of the file, OSError if it cannot be read.
+    InvalidInputError with every problem of the file, InputError if it cannot be read.
     """
-    return parse(path.read_bytes(), str(path), contracts, hypervisor)
+    return parse(tree.read(path), str(path), contracts, hypervisor)
 
 
 def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | None = None) -> Cloud:
@@ -56,8 +63,8 @@ def parse(content: bytes, name: str, contracts: Contracts, hypervisor: str | Non
         contracts=contracts,
         joined=_joined(root, Path(name).parent, contracts, report),
     )
-    for module in (check_networks, check_roles, check_addresses, check_services, check_join):
-        report.problems += module.check(context)
+    for module in _CHECKS:
+        report.extend(module.check(context))
     report.raise_if_any()
     return _cloud(context)
 
@@ -97,16 +104,16 @@ def _joined(root: Node, folder: Path, contracts: Contracts, report: Report) -> C
         return None
     path = folder / str(node.value)
     try:
-        content = path.read_bytes()
+        content = tree.read(path)
         if document.parse(content, str(path), Report()).get("join") is None:
             return parse(content, str(path), contracts)
         message = f"join: the cloud of {path} joins another cloud itself"
         report.add(node.mark, message, "join that one", checks.JOIN_CHAIN)
-    except OSError as error:
-        message, hint = f"join: {path}: {error.strerror}", "give its path from this file"
-        report.add(node.mark, message, hint, checks.JOIN_FILE)
     except InvalidInputError as error:
-        report.problems += error.problems
+        report.extend(error.problems)
+    except InputError as error:
+        hint = "give its path from this file"
+        report.add(node.mark, f"join: {error.message}", hint, checks.JOIN_FILE)
     return None
 
 

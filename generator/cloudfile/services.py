@@ -7,7 +7,12 @@ from altostratus.yamlfile import schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report, alike, nearest
 from generator.cloudfile import checks
-from generator.contracts.model import Contract, Contracts
+from generator.cloudfile.model import Role
+from generator.contracts import references
+from generator.contracts.model import CATALOGUE, Contract, Contracts
+
+# Unknown words that may be misspelt ones: each takes a millisecond.
+_COMPARED = 100
 
 
 def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
@@ -41,7 +46,7 @@ def possible(node: Node, contracts: Contracts) -> frozenset[str]:
     if not wrong:
         return frozenset()
     known = [*contracts.services, *contracts.groups]
-    meant = [one for word in wrong for one in alike(word.lower(), known)]
+    meant = [one for word in sorted(wrong)[:_COMPARED] for one in alike(word.lower(), known)]
     return frozenset(name for one in meant for name in contracts.groups.get(one, (one,)))
 
 
@@ -78,6 +83,37 @@ def closure(services: Iterable[str], contracts: Contracts) -> tuple[Contract, ..
     """Return the contracts of ``services`` and of the bases that they share, ordered by name."""
     names = {name for service in services for name in contracts.by_name[service].closure}
     return tuple(contracts.by_name[name] for name in sorted(names))
+
+
+def single(services: Collection[str], contracts: Contracts) -> frozenset[str]:
+    """Return which of ``services`` others reach at one address alone, that of one instance.
+
+    More instances of these would do nothing, unless their contract says that they are clustered.
+    """
+    present = closure(services, contracts)
+    values = [key.value for one in present for key in one.keys.values()]
+    values += [item for one in present for items in one.contributes.values() for item in items]
+    reached = {
+        reference.name
+        for value in values
+        for reference in references.references(value)
+        if reference.kind in ("address", "public")
+    }
+    if any(CATALOGUE in one.keys for one in present):
+        reached |= {one.name for one in present if one.endpoint}
+    return frozenset(
+        one.name for one in present if one.name in reached & set(services) and not one.clustered
+    )
+
+
+def most_instances(role: Role, everything: Collection[str], contracts: Contracts) -> int | None:
+    """Return how many instances ``role`` can have in a cloud with ``everything``; None: any number.
+
+    Its services may be limited further by those of other roles.
+    """
+    limits = [contracts.by_name[name].max for name in role.services]
+    limits += [1] if single(everything, contracts) & set(role.services) else []
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def metadata_keys(services: Iterable[str], contracts: Contracts) -> tuple[str, ...]:

@@ -57,7 +57,14 @@ SERVICE_SCHEMA: Schema = {
         "max": {
             "type": "integer",
             "minimum": 1,
-            "description": "Maximum number of instances in a cloud; absent: no limit",
+            "description": "Maximum number of instances in a cloud; absent: no limit, or one for a "
+            "service that others reach at one address (`{address:…}`, `{public:…}`, `endpoint`)",
+        },
+        "clustered": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether several instances of a service that others reach at one "
+            "address, that of the first, share the work all the same",
         },
         "units": {
             "type": "array",

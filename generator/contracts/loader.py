@@ -83,6 +83,7 @@ def _contract(node: Node, folder: Path, report: Report) -> Contract:
         base=plain.get("base", False),
         needs=tuple(plain.get("needs", ())),
         max=plain.get("max"),
+        clustered=plain.get("clustered", False),
         endpoint=Endpoint(**{"path": "", **endpoint}) if endpoint else None,
         units=tuple(plain.get("units", ())),
         health=tuple(Health(**{"path": "/", **one}) for one in plain.get("health", ())),

@@ -72,6 +72,7 @@ class Contract:
     base: bool
     needs: tuple[str, ...]
     max: int | None
+    clustered: bool
     units: tuple[str, ...]
     health: tuple[Health, ...]
     endpoint: Endpoint | None

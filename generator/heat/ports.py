@@ -9,7 +9,12 @@ from typing import Any
 
 from altostratus.yamlfile.emit import Block
 from generator.cloudfile.model import Cloud, Role
-from generator.cloudfile.naming import group_name, port_name
+from generator.cloudfile.naming import (
+    count_parameter,
+    group_name,
+    neutron_port_name,
+    port_name,
+)
 
 INDEX = "%index%"
 """What OS::Heat::ResourceGroup replaces in its members, after functions have been resolved."""
@@ -34,7 +39,7 @@ def address(role: Role, network: str, index: int) -> Any:
 
 def count(role: Role) -> Any:
     """Return the Heat value of the number of instances of ``role``."""
-    return role.count if role.addresses else {"get_param": f"{role.title}Count"}
+    return role.count if role.addresses else {"get_param": count_parameter(role)}
 
 
 def group(role: Role, properties: dict[str, Any], type_: str) -> dict[str, Any]:
@@ -51,13 +56,13 @@ def group(role: Role, properties: dict[str, Any], type_: str) -> dict[str, Any]:
 def resources(cloud: Cloud, role: Role, network: str) -> dict[str, Any]:
     """Return the resources that are the ports of ``role`` on ``network``."""
     if not role.addresses:
-        name = f"{cloud.name}-{role.instance(INDEX)}-{network}"
+        name = neutron_port_name(cloud, role.instance(INDEX), network)
         properties: dict[str, Any] = {"name": name, "network": network}
         members = group(role, properties, "OS::Neutron::Port")
         return {group_name(role, network): Block(members)}
     ports = {}
     for index in range(role.count):
-        name = f"{cloud.name}-{role.instance(index)}-{network}"
+        name = neutron_port_name(cloud, role.instance(index), network)
         properties = {"name": name, "network": network}
         if network in role.addresses:
             properties["fixed_ips"] = [{"ip_address": str(role.addresses[network][index])}]

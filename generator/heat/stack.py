@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from altostratus.yamlfile.emit import Block, Flow
-from generator.cloudfile.model import Cloud, Role, camel_case
+from generator.cloudfile import naming, services
+from generator.cloudfile.model import Cloud, Role
 from generator.cloudfile.naming import config_name, flavor_name
-from generator.contracts.model import Contracts
 from generator.heat import ports
 from generator.heat.instances import instances
 from generator.heat.values import common, role_config
@@ -51,8 +51,8 @@ def environment(plan: Plan) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for role in roles:
         if not role.addresses:
-            parameters[f"{role.title}Count"] = role.count
-        parameters[f"{role.title}Flavor"] = flavor_name(plan.cloud, role)
+            parameters[naming.count_parameter(role)] = role.count
+        parameters[naming.flavor_parameter(role)] = flavor_name(plan.cloud, role)
     return {
         "resource_registry": Block(
             {_type(role): server_template(role.hypervisor) for role in roles},
@@ -75,37 +75,36 @@ def _type(role: Role) -> str:
 
 def _parameters(plan: Plan) -> dict[str, Any]:
     parameters: dict[str, Any] = {
-        "KeyName": {
+        naming.KEY_PARAMETER: {
             "type": "string",
             "description": "Nova key pair for ssh; empty for none",
             "default": "",
         }
     }
     for role in plan.cloud.roles.values():
-        parameters |= _role_parameters(role, plan.contracts)
+        parameters |= _role_parameters(role, plan)
     comment = "Secrets, generated once: secrets.yaml."
     for secret in plan.secrets:
         entry = Flow({"type": "string", "hidden": True})
-        parameters[camel_case(secret)] = Block(entry, comment) if comment else entry
+        parameters[naming.secret_parameter(secret)] = Block(entry, comment) if comment else entry
         comment = ""
     return parameters
 
 
-def _role_parameters(role: Role, contracts: Contracts) -> dict[str, Any]:
+def _role_parameters(role: Role, plan: Plan) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if not role.addresses:
-        limits = [contracts.by_name[name].max for name in role.services]
-        most = min((limit for limit in limits if limit is not None), default=None)
-        parameters[f"{role.title}Count"] = {
+        most = services.most_instances(role, plan.cloud.services, plan.contracts)
+        parameters[naming.count_parameter(role)] = {
             "type": "number",
             "description": f"Number of instances of {role.name}",
             "constraints": [{"range": Flow({"min": 1, **({"max": most} if most else {})})}],
         }
-    parameters[f"{role.title}Image"] = {
+    parameters[naming.image_parameter(role)] = {
         "type": "string",
         "description": f"Glance image of {role.name}",
     }
-    parameters[f"{role.title}Flavor"] = {
+    parameters[naming.flavor_parameter(role)] = {
         "type": "string",
         "description": f"Nova flavor of {role.name}",
     }
@@ -145,9 +144,9 @@ def _instance(cloud: Cloud, role: Role, inputs: Mapping[str, Any]) -> dict[str, 
     return {
         "name": role.instance(ports.INDEX),
         "index": ports.INDEX,
-        "image": {"get_param": f"{role.title}Image"},
-        "flavor": {"get_param": f"{role.title}Flavor"},
-        "key_name": {"get_param": "KeyName"},
+        "image": {"get_param": naming.image_parameter(role)},
+        "flavor": {"get_param": naming.flavor_parameter(role)},
+        "key_name": {"get_param": naming.KEY_PARAMETER},
         "config": {"get_resource": config_name(role)},
         "instances": instances(cloud, role, inputs),
         "metadata": {"cloud": cloud.name, "role": role.name},

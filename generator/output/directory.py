@@ -5,6 +5,7 @@ The file RECORD lists the files that were written here. Nothing else is ever rem
 keep other files in the directory.
 """
 
+import difflib
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,36 @@ def update(files: Mapping[str, File], out: Path) -> list[Path]:
         if out / name in changed:
             write_text(out / name, file.text, file.mode)
     return changed
+
+
+def difference(path: Path, files: Mapping[str, File], out: Path) -> str:
+    """Return what is not as in ``files`` about ``path``, one of those that ``stale`` has returned.
+
+    Words that follow the name of the file: "is missing", "differs", "has mode 0644, not 0600".
+    """
+    file = files.get(str(path.relative_to(out)))
+    if file is None:
+        return "is left from an earlier run"
+    if not path.is_file():
+        return "is missing" if not path.exists() else "is no file"
+    if path.read_bytes() != file.text.encode():
+        return "differs"
+    return f"has mode {stat.S_IMODE(path.stat().st_mode):04o}, not {file.mode:04o}"
+
+
+def lines_changed(path: Path, files: Mapping[str, File], out: Path) -> str:
+    """Return what ``update`` would change in ``path``, as ``diff -u`` does.
+
+    Empty for a file that only its owner may read, and for one that would be new or removed.
+    """
+    file = files.get(str(path.relative_to(out)))
+    if file is None or file.mode & 0o077 == 0 or not path.is_file():
+        return ""
+    # What is there may be anything.
+    old, new = path.read_text("utf-8", "replace"), file.text
+    names = (str(path), f"{path} (new)")
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm="", n=1)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _recorded(out: Path) -> set[str]:

@@ -4,7 +4,6 @@
 Later steps work on this and not on the cloud file, which may have been edited since.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,14 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from altostratus.errors import AltostratusError
+from altostratus.errors import AltostratusError, InputError
+from altostratus.yamlfile import document
+from altostratus.yamlfile.problems import InvalidInputError
 from generator.cloudfile.model import camel_case
 from generator.output import names, secretstore
 from imagebuild.images import Image, read_images
+
+_AGAIN = "run generate-stacks again"
 
 AUTH_URL = "AuthURL"
 """The output of the root template that is the URL of the cloud's Keystone, if it has one."""
@@ -99,10 +100,13 @@ class Generated:
     @cached_property
     def networks(self) -> tuple[ProviderNetwork, ...]:
         """The networks, in the order of the cloud file."""
-        return tuple(
-            ProviderNetwork(each["name"], IPv4Network(each["cidr"]), each.get("gateway", ""))
-            for each in _list(self.networks_file, "networks")
-        )
+        try:
+            return tuple(
+                ProviderNetwork(each["name"], IPv4Network(each["cidr"]), each.get("gateway", ""))
+                for each in _list(self.networks_file, "networks")
+            )
+        except (KeyError, ValueError) as error:
+            raise _damaged(self.networks_file, f"a network with {error!r}") from error
 
     @cached_property
     def secrets(self) -> dict[str, str]:
@@ -112,7 +116,10 @@ class Generated:
     @property
     def parameters(self) -> dict[str, Mapping[str, Any]]:
         """The declarations of the stack's parameters by name, as the root template has them."""
-        return dict(self._root["parameters"])
+        found = self._root.get("parameters")
+        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+            raise _damaged(self.template, "no mapping of mappings called parameters")
+        return found
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -139,12 +146,11 @@ class Generated:
 
 def _mapping(path: Path) -> dict[str, Any]:
     """Return the content of a YAML or JSON file, which is a mapping."""
+    if not path.exists():
+        raise AltostratusError(f"{path} is missing", _AGAIN)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
-        raise AltostratusError(f"{path} is missing", "run generate-stacks again") from None
-    except (ValueError, yaml.YAMLError) as error:
+        content = document.content(path, _AGAIN)
+    except InvalidInputError as error:
         raise _damaged(path, error) from error
     if not isinstance(content, dict):
         raise _damaged(path, "not a mapping")
@@ -158,5 +164,5 @@ def _list(path: Path, key: str) -> list[Mapping[str, Any]]:
     return content
 
 
-def _damaged(path: Path, why: object) -> AltostratusError:
-    return AltostratusError(f"{path} is damaged: {why}", "run generate-stacks again")
+def _damaged(path: Path, why: object) -> InputError:
+    return InputError(f"{path} is damaged: {why}", _AGAIN)

@@ -11,7 +11,7 @@ from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import emit
 from generator import heat
 from generator.cloudfile.model import Cloud, Network, Role, camel_case
-from generator.cloudfile.naming import flavor_name
+from generator.cloudfile.naming import flavor_name, image_name, image_parameter
 from generator.output import literals, names, secretstore
 from generator.output.literals import LiteralValues
 from generator.plan import metadata
@@ -72,12 +72,12 @@ def images(cloud: Cloud) -> list[Image]:
     """Return the images that the roles of ``cloud`` need."""
     return [
         Image(
-            name=f"{cloud.name}-{role.name}-{role.hypervisor}",
+            name=image_name(cloud, role),
             role=role.name,
             hypervisor=role.hypervisor,
             release=cloud.distribution,
             elements=role.services,
-            parameter=f"{role.title}Image",
+            parameter=image_parameter(role),
         )
         for role in cloud.roles.values()
     ]

@@ -43,7 +43,7 @@ roles:
 # Seconds for a step on a loaded machine.
 PATIENCE = 240.0
 MARKER = "/etc/marker"
-IMAGE = f"{CLOUD}-cache-docker"
+IMAGE = f"{CLOUD}.cache-docker"
 
 
 def until(what: str, condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -246,7 +246,7 @@ def test_snapshot_becomes_an_instance(life: Life) -> None:
     life.becomes("ACTIVE")
     found = life.connection.image.get(f"/images/{image.id}").json()
     assert (found["container_format"], found["hypervisor_type"]) == ("docker", "docker")
-    copy = life.boot("copy", image.id, f"{CLOUD}-cache")
+    copy = life.boot("copy", image.id, f"{CLOUD}.cache")
     life.becomes("ACTIVE", copy)
     assert life.inside("docker", "exec", f"nova-{copy}", "ls", MARKER) == MARKER
     life.delete(copy)
@@ -423,7 +423,7 @@ def test_what_cannot_be_an_instance_is_refused_with_the_reason(
 
 
 def test_nothing_is_left_of_a_deleted_instance(life: Life) -> None:
-    uuid = life.boot("short", life.connection.image.find_image(IMAGE).id, f"{CLOUD}-cache")
+    uuid = life.boot("short", life.connection.image.find_image(IMAGE).id, f"{CLOUD}.cache")
     life.becomes("ACTIVE", uuid)
     assert len(life.inside("docker", "ps", "--quiet", "--filter", parts(uuid)).split()) == 2
     life.delete(uuid)

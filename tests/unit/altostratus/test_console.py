@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import argparse
+import logging
 import os
 import signal
 import subprocess
@@ -9,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from altostratus.console import Progress, run_command
-from altostratus.errors import AltostratusError, InputError
+from altostratus.console import CommandParser, Progress, run_command
+from altostratus.errors import AltostratusError, InputError, printable
 from altostratus.version import version
 
 
@@ -165,3 +166,47 @@ def test_quiet_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(quiet=True).step("first"):
         pass
     assert capsys.readouterr().err == ""
+
+
+# ESC, a C1 control, a change of the writing direction, a no-break space, half of a surrogate pair.
+NASTY = "a\x1b[31mb\x9bc\u202ed\u00a0e\ud800\r"
+HARMLESS = "a\\x1b[31mb\\x9bc\\u202ed\\xa0e\\ud800\\r"
+
+
+def test_terminals_obey_no_input(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(args: argparse.Namespace) -> None:
+        progress = Progress()
+        with progress.step(f"1 {NASTY}"):
+            pass
+        progress.note(f"2 {NASTY}")
+        logging.getLogger("altostratus").info("3 %s", NASTY)
+        raise AltostratusError(f"4 {NASTY}\n\tmore", f"5 {NASTY}")
+
+    assert run_command(main, CommandParser(), []) == 1
+    said = capsys.readouterr().err
+    for number in range(1, 6):
+        assert f"{number} {HARMLESS}" in said
+    assert "\x1b" not in said and f"error: 4 {HARMLESS}\n\tmore\nhint: " in said
+
+
+@pytest.mark.parametrize("raised", [OSError, AltostratusError, ValueError])
+def test_nor_paths_nor_arguments(
+    raised: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(args: argparse.Namespace) -> None:
+        if raised is OSError:
+            raise FileNotFoundError(2, "No such file", f"{NASTY}\nerror: x")
+        raise raised(NASTY)
+
+    run_command(main, CommandParser(), [])
+    said = capsys.readouterr().err
+    assert HARMLESS in said and "\nerror: x" not in said
+    with pytest.raises(SystemExit):
+        run_command(main, CommandParser(), [f"{NASTY}\nerror: x"])
+    said = capsys.readouterr().err
+    assert f"error: unrecognized arguments: {HARMLESS}\\nerror: x\nhint: " in said
+
+
+def test_what_people_write_is_shown_as_it_is() -> None:
+    for text in ("", "ä 😀 \u0301 …", "two\nlines\tand a tab"):
+        assert printable(text) == text

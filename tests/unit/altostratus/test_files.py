@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
+import logging
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,63 @@ def test_lock_excludes_and_is_released(tmp_path: Path) -> None:
         pass
     with files.lock(tmp_path / "lock", blocking=False):
         pass
+
+
+def test_a_locked_directory_makes_others_wait_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    order, held = [], threading.Event()
+
+    def second() -> None:
+        held.wait()
+        with files.lock_directory(tmp_path / "out"):
+            order.append("second")
+
+    waiter = threading.Thread(target=second)
+    waiter.start()
+    with files.lock_directory(tmp_path / "out"):
+        held.set()
+        while "waiting for another command" not in caplog.text:
+            pass
+        order.append("first")
+    waiter.join()
+    assert order == ["first", "second"]
+    assert f"which has locked {tmp_path / 'out'}" in caplog.text
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_directory_that_was_made_to_be_locked_goes_again(tmp_path: Path) -> None:
+    for left in ((), ("a",)):
+        with pytest.raises(ValueError), files.lock_directory(tmp_path / "new/out"):
+            for name in left:
+                (tmp_path / "new/out" / name).touch()
+            raise ValueError
+        assert (tmp_path / "new").exists() == bool(left)
+    with pytest.raises(ValueError), files.lock_directory(tmp_path):
+        raise ValueError
+    assert tmp_path.exists()
+
+
+def test_a_directory_that_goes_while_another_waits_is_made_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    out = tmp_path / "out"
+    found = []
+
+    def second() -> None:
+        with files.lock_directory(out):
+            found.append(out.is_dir())
+
+    with pytest.raises(ValueError), files.lock_directory(out):
+        waiter = threading.Thread(target=second)
+        waiter.start()
+        while "waiting" not in caplog.text:
+            pass
+        raise ValueError
+    waiter.join()
+    assert found == [True]
 
 
 def test_digest_is_sha256(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def problems(text: str, form: schema.Schema) -> list[str]:
             {"pattern": "^[a-z]$", "title": "a letter"},
             "f:1:1: thing: 'X' is not a letter [E1105]",
         ),
-        ('"a\\n"', {"pattern": "^a$"}, "f:1:1: thing: 'a\n' is not of the form ^a$ [E1105]"),
+        ('"a\\n"', {"pattern": "^a$"}, "f:1:1: thing: 'a\\n' is not of the form ^a$ [E1105]"),
         ("0", {"minimum": 1}, "f:1:1: thing: 0 is less than 1 [E1106]"),
         ("0", {"exclusiveMinimum": 0}, "f:1:1: thing: 0 is not more than 0 [E1106]"),
         ("9", {"maximum": 8}, "f:1:1: thing: 9 is more than 8 [E1106]"),

@@ -25,7 +25,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(top / "state", top / "cache")
     for cloud in ("undercloud", CLOUD):
         generate.generate(examples_path() / f"{cloud}.yaml", workspace.stacks(cloud))
-    manifest(workspace, CLOUD, "hypervisor-node-hypervisor-lxc", "node.raw", "abc")
+    manifest(workspace, CLOUD, "hypervisor-node.hypervisor-lxc", "node.raw", "abc")
     return workspace
 
 
@@ -83,6 +83,6 @@ def test_a_node_of_other_networks_is_refused(workspace: Workspace, tmp_path: Pat
     other = Workspace(tmp_path / "state", workspace.cache)
     generate.generate(examples_path() / "undercloud.yaml", other.stacks("undercloud"))
     generate.generate(tmp_path / f"{CLOUD}.yaml", other.stacks(CLOUD))
-    manifest(other, CLOUD, "hypervisor-node-hypervisor-lxc", "node.raw", "abc")
+    manifest(other, CLOUD, "hypervisor-node.hypervisor-lxc", "node.raw", "abc")
     with pytest.raises(AltostratusError, match="no network whose gateway is the undercloud"):
         nodes.describe(other, CLOUD, "hypervisor-0")

@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_images_of_a_cloud_file() -> None:
     example = examples_path() / "overcloud-mixed.yaml"
-    assert dry_run("--cloud", example, "--role", "keystone") == ["overcloud-mixed-keystone-docker"]
+    assert dry_run("--cloud", example, "--role", "keystone") == ["overcloud-mixed.keystone-docker"]
 
 
 def test_without_arguments_the_example_is_built() -> None:

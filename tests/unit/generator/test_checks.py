@@ -96,6 +96,8 @@ CLOUDS = {
         "count: 2\n  api-1: {services: [memcached], networks: [ctlplane], "
         "addresses: {ctlplane: [192.168.24.5]}}",
     ),
+    "E2208": ("name: test", "name: secrets"),
+    "E2209": ("  api:", "  glance-store:"),
     "E2301": ("count: 2", "addresses: {internal: [172.16.2.5]}"),
     "E2302": ("count: 2", "addresses: {ctlplane: [192.168.24.5, 192.168.24.6]}"),
     "E2303": ("count: 2", "count: 2\n    addresses: {ctlplane: [192.168.24.5, 192.168.24.5]}"),
@@ -115,6 +117,7 @@ CLOUDS = {
     "E2407": ("[mariadb, memcached]", "[mariadb, memcached], count: 2"),
     "E2408": ("count: 2", "config: {keystone: {other: 2}}"),
     "E2409": ("glance]", "glance, compute-lxc]"),
+    "E2410": ("glance]", "glance, queue]"),
     "E2501": ("name: test", "name: test\njoin: other.yaml"),
     "E2502": ("name: test", "name: test\njoin: chain.yaml"),
     "E2503": ("name: test", "name: joined\njoin: joined.yaml"),

@@ -2,6 +2,7 @@
 """The command generate-stacks, with the project's own elements."""
 
 import json
+import shlex
 import shutil
 import stat
 import subprocess
@@ -113,11 +114,73 @@ def test_check_names_what_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture
     message = capsys.readouterr().err
     for name in ("flavors.json", "networks.json", "metadata/undercloud.json"):
         assert name in message
+    for words in ("flavors.json differs", "networks.json is missing", "has mode 0644, not 0600"):
+        assert words in message
     assert "images.yaml" not in message
     assert run(OVERCLOUD, "-o", tmp_path, "--check") == 1
     message = capsys.readouterr().err
-    assert "overcloud.yaml" in message and "metadata/undercloud.json, undercloud.yaml" in message
+    left = "is left from an earlier run"
+    assert "overcloud.yaml is missing" in message
+    assert f"metadata/undercloud.json {left}, undercloud.yaml {left}" in message
     assert contents(tmp_path) == before
+
+
+def test_the_hint_of_check_is_a_command_that_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = tmp_path / "my cloud.yaml"
+    cloud.write_text(OVERCLOUD.read_text())
+    options = [cloud, "-o", tmp_path / "its files", "--hypervisor", "docker"]
+    assert run(*options, "--check") == 1
+    _, _, hint = capsys.readouterr().err.partition("hint: run generate-stacks ")
+    assert run(*shlex.split(hint)) == 0
+    assert run(*options, "--check") == 0
+
+
+def test_check_of_nothing_makes_no_directory(tmp_path: Path) -> None:
+    assert run(OVERCLOUD, "-o", tmp_path / "out", "--check") == 1
+    assert run(OVERCLOUD, "-o", tmp_path / "out", "--dry-run") == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_what_would_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud, out = tmp_path / "cloud.yaml", tmp_path / "out"
+    cloud.write_text(OVERCLOUD.read_text())
+    run(UNDERCLOUD, "-o", out)
+    run(cloud, "-o", out)
+    capsys.readouterr()
+    assert run(cloud, "-o", out, "--dry-run") == 0
+    assert capsys.readouterr().out == ""
+    cloud.write_text(cloud.read_text().replace("ram: ", "ram: 1"))
+    (out / "networks.json").unlink()
+    secret = "f" * 32
+    text = (out / "secrets.yaml").read_text()
+    (out / "secrets.yaml").write_text(f"{text}  # {secret}\n")
+    (out / "old.yaml").touch()
+    with (out / ".generate-stacks").open("a") as record:
+        record.write("old.yaml\n")
+    before = contents(out)
+    assert run(cloud, "-o", out, "--dry-run") == 0
+    said = capsys.readouterr()
+    assert contents(out) == before
+    for line in ("write", "networks.json"), ("write", "flavors.json"), ("remove", "old.yaml"):
+        assert f"would {line[0]} {out / line[1]}\n" in said.out
+    assert '\n-      "ram": ' in said.out and '\n+      "ram": 1' in said.out
+    assert f"would write {out / 'secrets.yaml'}" in said.out and secret not in said.out
+    assert "wrote" not in said.out + said.err
+    odd = out / "flavors.json"
+    odd.write_text(f"{odd.read_text()}\x1b[31m")
+    assert run(cloud, "-o", out, "--dry-run") == 0
+    assert "-\\x1b[31m\n" in capsys.readouterr().out
+
+
+def test_the_output_must_be_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").touch()
+    for more in ([], ["--check"], ["--dry-run"]):
+        assert run(OVERCLOUD, "-o", tmp_path / "out", *more) == 2
+        assert f"{tmp_path / 'out'}: not a directory\nhint: " in capsys.readouterr().err
 
 
 def test_files_of_an_earlier_run_are_deleted_and_others_stay(tmp_path: Path) -> None:
@@ -232,7 +295,9 @@ def test_arguments_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_large_stacks_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cloud = tmp_path / "cloud.yaml"
-    text = OVERCLOUD.read_text().replace("[memcached]", "[memcached]\n    count: 230")
+    text = OVERCLOUD.read_text().replace("[mariadb]", "[mariadb, cache]")
+    text = text.replace("[memcached]", "[docker-registry]\n    count: 230")
+    text = text.replace("cache]", "memcached]")
     for old, new in (
         ("172.16.2.0/24", "172.16.2.0/23"),
         ("172.16.2.250", "172.16.3.250"),

@@ -152,3 +152,27 @@ def test_partition_images_where_the_type_has_them() -> None:
     # A list that asks for one keeps it, but not for a type that has none.
     assert select(chosen, ["ironic"])[0].partition
     assert not select(chosen[1:], ["kvm"])[0].partition
+
+
+def test_parts_of_an_image_have_names_too() -> None:
+    """load-image --replace would delete the image that has the name of another one's kernel."""
+    text = GOOD.replace("c-keystone-lxc", "node-kernel").replace("c-db-lxc", "node")
+    assert len(parse_images(text, "x")) == 2
+    with pytest.raises(InputError, match="x:3:12: name: node-kernel is what a part of node is"):
+        parse_images(text.replace("role: db, hypervisor: lxc", "role: db, hypervisor: ironic"), "x")
+
+
+def test_two_images_do_not_become_one() -> None:
+    text = GOOD.replace("c-db-lxc", "c-keystone-kvm").replace(
+        "db, hypervisor: lxc", "db, hypervisor: kvm"
+    )
+    images = parse_images(text, "x")
+    with pytest.raises(InputError, match="two images would be called c-keystone-docker") as caught:
+        select(images, ["docker"])
+    assert "--role" in str(caught.value.hint)
+    assert [one.name for one in select(images, ["docker"], ["db"])] == ["c-keystone-docker"]
+    # The images of one role for two types are the same for a third.
+    same = parse_images(
+        text.replace("role: db", "role: keystone").replace("mariadb", "keystone"), "x"
+    )
+    assert [one.name for one in select(same, ["docker"])] == ["c-keystone-docker"]
