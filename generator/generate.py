@@ -5,6 +5,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,23 @@ if TYPE_CHECKING:
     from generator.cloudfile.model import Cloud
     from generator.contracts.model import Contracts
     from generator.output.render import File
+    from generator.plan.model import Plan
     from imagebuild.images import Image
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SecretOptions:
+    """Where secrets come from that OUT does not have.
+
+    ``joined`` is the secrets file of the joined cloud, ``recover`` are files of what the cloud was
+    deployed with; with ``new``, secrets that OUT has lost are made anew.
+    """
+
+    joined: Path | None = None
+    recover: Sequence[Path] = ()
+    new: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,9 +55,15 @@ def generate(
     default beside ``out`` in the directory of its name. With ``hypervisor`` all roles are of that
     type. Raises InvalidInputError, before anything is written, if the file is wrong.
     """
+    return _update(cloud_file, out, SecretOptions(joined=joined_secrets), hypervisor)
+
+
+def _update(
+    cloud_file: Path, out: Path, options: SecretOptions, hypervisor: str | None
+) -> list[Path]:
     from generator.output import directory
 
-    return directory.update(_files(cloud_file, out, joined_secrets, hypervisor), out)
+    return directory.update(_files(cloud_file, out, options, hypervisor), out)
 
 
 def images(cloud_file: Path) -> "list[Image]":
@@ -80,11 +101,29 @@ def _parser() -> argparse.ArgumentParser:
         help="secrets.yaml of the cloud that 'join' names (default: OUT/../NAME/secrets.yaml)",
     )
     parser.add_argument(
+        "--recover-secrets",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="take secrets that a running cloud has from an instance's metadata.json, or from "
+        "heat-env.json of devtest; may be repeated",
+    )
+    parser.add_argument(
+        "--new-secrets",
+        action="store_true",
+        help="make new secrets for those that OUT has lost; a running cloud does not accept them",
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="write nothing; exit 1 if OUT is out of date",
     )
     return parser
+
+
+def _options(args: argparse.Namespace) -> SecretOptions:
+    return SecretOptions(args.joined_secrets, args.recover_secrets, args.new_secrets)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -97,7 +136,7 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     if args.check:
         return _check(args)
-    changed = generate(args.cloud, args.output, args.joined_secrets, args.hypervisor)
+    changed = _update(args.cloud, args.output, _options(args), args.hypervisor)
     for path in changed:
         logger.info("%s %s", "wrote" if path.exists() else "removed", path)
     if not changed:
@@ -109,7 +148,7 @@ def _check(args: argparse.Namespace) -> int:
     from generator.output import directory
 
     out = args.output
-    files = _files(args.cloud, out, args.joined_secrets, args.hypervisor)
+    files = _files(args.cloud, out, _options(args), args.hypervisor)
     if stale := directory.stale(files, out):
         names = ", ".join(str(path.relative_to(out)) for path in stale)
         raise AltostratusError(
@@ -129,24 +168,37 @@ def _read(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]"
 
 
 def _files(
-    cloud_file: Path, out: Path, joined_secrets: Path | None, hypervisor: str | None
+    cloud_file: Path, out: Path, options: SecretOptions, hypervisor: str | None
 ) -> "dict[str, File]":
     from altostratus.datafiles import templates_path
-    from generator.output import names, render, secretstore
+    from generator.output import names, render
     from generator.plan import check_plan
     from generator.plan.resolve import resolve
 
     plan = resolve(*_read(cloud_file, hypervisor))
     check_plan.check(plan)
-    secrets = secretstore.load(out / names.SECRETS)
-    if joined := plan.cloud.joined:
-        theirs = joined_secrets or out.absolute().parent / joined.name / names.SECRETS
-        secrets |= secretstore.inherited(plan, joined.name, theirs)
+    secrets = _secrets(plan, out, options)
     files = render.files(plan, templates_path(), secrets)
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(plan.cloud, files[names.stack(plan.cloud.name)], cloud_file)
     return files
+
+
+def _secrets(plan: "Plan", out: Path, options: SecretOptions) -> dict[str, str]:
+    """Return the secrets that are known, by Heat parameter."""
+    from generator.cloudfile.model import camel_case
+    from generator.output import names, recovery, secretstore
+
+    found = secretstore.load(out / names.SECRETS, secretstore.kinds(plan))
+    found |= recovery.recover(plan, options.recover)
+    found |= {camel_case(name): value for name, value in plan.given.items()}
+    if not options.new:
+        secretstore.require(plan, out, found.keys())
+    if joined := plan.cloud.joined:
+        theirs = options.joined or out.absolute().parent / joined.name / names.SECRETS
+        found |= secretstore.inherited(plan, joined.name, theirs)
+    return found
 
 
 def _warn_of_limits(cloud: "Cloud", template: "File", cloud_file: Path) -> None:

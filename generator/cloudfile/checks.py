@@ -85,6 +85,12 @@ UNKNOWN_SETTING = Check(
 MISSING_SETTING = Check(
     "E2409", "missing-setting", "`config` lacks a key that a service of the role requires"
 )
+SECRET_SETTING = Check(
+    "E2410", "secret-setting", "`config` has a secret that it cannot pass on, or of the wrong form"
+)
+CONTROL_CHARACTER = Check(
+    "E2411", "control-character", "A text in `config` has a line break or a control character"
+)
 
 JOIN_FILE = Check("E2501", "join-file", "The file that `join` names cannot be read")
 JOIN_CHAIN = Check("E2502", "join-chain", "The joined cloud joins another cloud itself")
