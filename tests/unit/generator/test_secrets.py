@@ -6,6 +6,7 @@ import json
 import stat
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -288,3 +289,56 @@ def test_what_recovers_nothing_is_refused(
     assert run(UNDERCLOUD, "-o", tmp_path, "--recover-secrets", other) == 2
     assert "KeystoneAdminPassword" in capsys.readouterr().err
     assert not (tmp_path / "secrets.yaml").exists()
+
+
+def heat_value(value: Any, given: dict[str, str]) -> Any:
+    """Resolve get_param and str_replace as Heat does (heat.engine.hot.functions)."""
+    if not isinstance(value, dict):
+        return value
+    (name, argument), *more = value.items()
+    if not more and name == "get_param":
+        return given[argument]
+    if not more and name == "str_replace":
+        params = {key: heat_value(one, given) for key, one in argument["params"].items()}
+        ordered = sorted(sorted(params), key=len, reverse=True)
+        return replaced(heat_value(argument["template"], given), ordered, params)
+    if not more and name == "get_attr":
+        return "10.0.0.1"
+    return value
+
+
+def replaced(text: str, keys: list[str], values: dict[str, str]) -> str:
+    if not keys:
+        return text
+    pieces = [replaced(piece, keys[1:], values) for piece in text.split(keys[0])]
+    return values[keys[0]].join(pieces)
+
+
+@pytest.mark.parametrize("secret", [NASTY, "%40", "p@evil/x", "#$%^&*()", "a b"])
+def test_no_secret_changes_the_host_of_a_database(secret: str, tmp_path: Path) -> None:
+    for cloud, name in ((UNDERCLOUD, "undercloud"), (OVERCLOUD, "keystone")):
+        out = tmp_path / name
+        run(cloud, "-o", out)
+        passwords = [one for one in secrets_of(out) if one.endswith("DbPassword")]
+        change(out, **dict.fromkeys(passwords, secret))
+        assert run(cloud, "-o", out) == 0
+        template = yaml.safe_load((out / f"{cloud_name(cloud)}.yaml").read_text())
+        resources = template["resources"].values()
+        configs = [one["properties"].get("config", {}) for one in resources]
+        trees = [json.loads(path.read_text()) for path in out.glob("metadata/*.json")]
+        found = [
+            heat_value(leaf, secrets_of(out))
+            for tree in [*configs, *trees]
+            for namespace in tree.values()
+            for key, leaf in namespace.items()
+            if key in ("db", "api_db")
+        ]
+        assert found
+        for url in map(urlsplit, found):
+            assert url.hostname in ("10.0.0.1", "192.168.24.1")
+            assert (unquote(url.password or ""), url.query, url.fragment) == (secret, "", "")
+            assert url.path.lstrip("/").isidentifier()
+
+
+def cloud_name(path: Path) -> str:
+    return str(yaml.safe_load(path.read_text())["name"])
