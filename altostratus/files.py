@@ -2,6 +2,7 @@
 """Atomic writes, locks between processes, digests."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -16,12 +17,16 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-def write_text(path: Path, text: str, mode: int = 0o644) -> None:
+def write_text(path: Path, text: str, mode: int = 0o644, follow: bool = True) -> None:
     """Write ``text`` (UTF-8) to ``path`` atomically and with exactly ``mode``, whatever the umask.
 
     Readers see the old content or the new: a temporary file in the same directory gets its mode,
-    then its content, is flushed to disk and renamed. Missing parent directories are created.
+    then its content, is flushed to disk and renamed. Missing parent directories are created. With
+    ``follow``, a symbolic link stays one, and the file that it leads to is written; without, as
+    below the root of a container, whose links mean other files there, the link is replaced. Raises
+    OSError, such as ELOOP for links that lead to each other.
     """
+    path = target(path) if follow else path
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -35,6 +40,20 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
+
+
+def target(path: Path) -> Path:
+    """Return the file that the symbolic link ``path`` leads to, or ``path`` if it is none.
+
+    Whoever replaces that file keeps the link. The file need not exist. Raises OSError (ELOOP) for
+    links that lead to each other.
+    """
+    if not path.is_symlink():
+        return path
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
 
 
 def write_json(path: Path, data: Any, mode: int = 0o644) -> None:

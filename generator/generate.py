@@ -7,6 +7,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
     from imagebuild.images import Image
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SecretOptions:
+    """Where secrets come from that OUT does not have.
+
+    ``joined`` is the secrets file of the joined cloud, ``recover`` are files of what the cloud was
+    deployed with; with ``new``, secrets that OUT has lost are made anew.
+    """
+
+    joined: Path | None = None
+    recover: Sequence[Path] = ()
+    new: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,12 +59,18 @@ def generate(
 
     Two at once in one directory wait for each other: each would make secrets of its own.
     """
+    return _update(cloud_file, out, SecretOptions(joined=joined_secrets), hypervisor)
+
+
+def _update(
+    cloud_file: Path, out: Path, options: SecretOptions, hypervisor: str | None
+) -> list[Path]:
     from altostratus.files import lock_directory
     from generator.output import directory
 
     plan = _plan(cloud_file, out, hypervisor)
     with lock_directory(out):
-        return directory.update(_files(plan, cloud_file, out, joined_secrets), out)
+        return directory.update(_files(plan, cloud_file, out, options), out)
 
 
 def images(cloud_file: Path) -> "list[Image]":
@@ -87,6 +107,20 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="secrets.yaml of the cloud that 'join' names (default: OUT/../NAME/secrets.yaml)",
     )
+    parser.add_argument(
+        "--recover-secrets",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="take secrets that a running cloud has from an instance's metadata.json, or from "
+        "heat-env.json of devtest; may be repeated",
+    )
+    parser.add_argument(
+        "--new-secrets",
+        action="store_true",
+        help="make new secrets for those that OUT has lost; a running cloud does not accept them",
+    )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--check",
@@ -101,6 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _options(args: argparse.Namespace) -> SecretOptions:
+    return SecretOptions(args.joined_secrets, args.recover_secrets, args.new_secrets)
+
+
 def _run(args: argparse.Namespace) -> int:
     if args.images:
         for option in ("check", "dry_run"):
@@ -113,7 +151,7 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     if args.check or args.dry_run:
         return _compare(args)
-    changed = generate(args.cloud, args.output, args.joined_secrets, args.hypervisor)
+    changed = _update(args.cloud, args.output, _options(args), args.hypervisor)
     for path in changed:
         logger.info("%s %s", "wrote" if path.exists() else "removed", path)
     if not changed:
@@ -129,7 +167,7 @@ def _compare(args: argparse.Namespace) -> int:
     out = args.output
     plan = _plan(args.cloud, out, args.hypervisor)
     with lock_directory(out) if out.exists() else contextlib.nullcontext():
-        files = _files(plan, args.cloud, out, args.joined_secrets)
+        files = _files(plan, args.cloud, out, _options(args))
         stale = directory.stale(files, out)
         found = [
             f"{path.relative_to(out)} {directory.difference(path, files, out)}" for path in stale
@@ -175,21 +213,32 @@ def _plan(cloud_file: Path, out: Path, hypervisor: str | None) -> "Plan":
     return plan
 
 
-def _files(
-    plan: "Plan", cloud_file: Path, out: Path, joined_secrets: Path | None
-) -> "dict[str, File]":
+def _files(plan: "Plan", cloud_file: Path, out: Path, options: SecretOptions) -> "dict[str, File]":
     from altostratus.datafiles import templates_path
-    from generator.output import names, render, secretstore
+    from generator.output import names, render
 
-    secrets = secretstore.load(out / names.SECRETS)
-    if joined := plan.cloud.joined:
-        theirs = joined_secrets or out.absolute().parent / joined.name / names.SECRETS
-        secrets |= secretstore.inherited(plan, joined.name, theirs)
+    secrets = _secrets(plan, out, options)
     files = render.files(plan, templates_path(), secrets)
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(plan.cloud, files[names.stack(plan.cloud.name)], cloud_file)
     return files
+
+
+def _secrets(plan: "Plan", out: Path, options: SecretOptions) -> dict[str, str]:
+    """Return the secrets that are known, by Heat parameter."""
+    from generator.cloudfile import naming
+    from generator.output import names, recovery, secretstore
+
+    found = secretstore.load(out / names.SECRETS, secretstore.kinds(plan))
+    found |= recovery.recover(plan, options.recover)
+    found |= {naming.secret_parameter(name): value for name, value in plan.given.items()}
+    if not options.new:
+        secretstore.require(plan, out, found.keys())
+    if joined := plan.cloud.joined:
+        theirs = options.joined or out.absolute().parent / joined.name / names.SECRETS
+        found |= secretstore.inherited(plan, joined.name, theirs)
+    return found
 
 
 def _warn_of_limits(cloud: "Cloud", template: "File", cloud_file: Path) -> None:

@@ -230,7 +230,7 @@ def _write_environment(path: Path, records: Sequence[Mapping[str, Any]], ids: li
     pairs = zip(records, ids, strict=True)
     parameters = {r["parameter"]: found for r, found in pairs if r.get("parameter")}
     head = "# Written by load-image: the images of the roles, by their ids in Glance.\n"
-    write_text(path, head + yaml.safe_dump({"parameters": parameters}))
+    write_text(path, head + yaml.safe_dump({"parameter_defaults": parameters}))
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ def _record(known: Mapping[str, Any], image: Image) -> dict[str, Any]:
     }
 
 
-def _place(source: Path, target: Path) -> None:
+def _place(source: Path, path: Path) -> None:
+    target = files.target(path)
     temporary = target.with_name(f".{target.name}.new")
     temporary.unlink(missing_ok=True)
     try:

@@ -15,7 +15,8 @@ from altostratus.files import write_text
 from altostratus.yamlfile.schema import Schema
 from generator import checks, contracts
 from generator.cloudfile import grammar
-from generator.contracts.grammar import SECRET_KINDS, SERVICE_SCHEMA
+from generator.contracts import secretkinds
+from generator.contracts.grammar import SERVICE_SCHEMA
 from generator.contracts.model import Contracts
 from generator.contracts.references import KINDS, references
 from generator.plan.metadata import nested
@@ -92,7 +93,9 @@ def _table(name: str) -> str:
         "nodes": _properties(nodeschema.NODE),
         "contract": _properties(SERVICE_SCHEMA),
         "key": _properties(SERVICE_SCHEMA["properties"]["keys"]["additionalProperties"]),
-        "secrets": iter((f"`{kind}`", text) for kind, text in SECRET_KINDS.items()),
+        "secrets": iter(
+            (f"`{name}`", kind.description) for name, kind in secretkinds.KINDS.items()
+        ),
         "references": _references(),
         **{f"checks-{area}": _checks(area) for area in checks.areas()},
     }

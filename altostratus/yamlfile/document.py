@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from altostratus.yamlfile import checks, jsonfile, tree
+from altostratus.yamlfile.confidential import is_secret
 from altostratus.yamlfile.problems import (
     ODD_SPACE,
     InvalidInputError,
@@ -135,6 +136,8 @@ class _Builder:
         self.name = name
         self.report = report
         self.anchors: dict[str, Node] = {}
+        # Whether what is being read is below the name of a secret.
+        self.hidden = False
 
     def document(self, events: Iterator[Any]) -> Node:
         root: Node | None = None
@@ -158,8 +161,9 @@ class _Builder:
         if depth > MAX_DEPTH:
             raise tree.too_deep(mark)
         if event.tag not in (None, "!"):
-            message = f"tag {event.tag} is not supported"
-            self.report.add(mark, message, "remove it", checks.TAG)
+            shown = "a tag (!…)" if self.hidden else f"tag {event.tag}"
+            hint = "put a text that begins with ! in quotes" if self.hidden else "remove it"
+            self.report.add(mark, f"{shown} is not supported", hint, checks.TAG)
         if isinstance(event, yaml.ScalarEvent):
             node = Node(mark, _scalar(event.value) if event.implicit[0] else event.value)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -178,6 +182,9 @@ class _Builder:
         if node is None:
             hint = f"write &{anchor} before a value further up, or the value itself here"
             message = f"alias *{anchor} has no complete anchor before it"
+            if self.hidden:
+                hint = "put a text that begins with * in quotes"
+                message = "an alias (*…) has no complete anchor before it"
             self.report.add(mark, message, hint, checks.ALIAS)
             return Node(mark, None, lost=frozenset({anchor}))
         return replace(node, mark=mark)
@@ -194,14 +201,15 @@ class _Builder:
         size, lost = 1, frozenset[str]()
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self.node(event, events, depth + 1)
+            outer, self.hidden = self.hidden, self.hidden or is_secret(_word(key, event))
             value = self.node(next(events), events, depth + 1)
+            self.hidden = outer
             size += value.size
             if isinstance(key.value, list | dict):
                 hint = "write 'KEY: VALUE'; quote a text that begins with [ or {"
                 self.report.add(key.mark, "a key must be a word", hint, checks.COMPLEX_KEY)
                 continue
-            # ``on:`` or ``1:`` keeps the text that the user wrote.
-            word = event.value if isinstance(event, yaml.ScalarEvent) else str(key.value)
+            word = _word(key, event)
             if word == MERGE and getattr(event, "implicit", (False,))[0]:
                 hint = "write the keys out; an alias (*NAME) can stand for a whole value"
                 message = "merge keys (<<) are not supported"
@@ -218,6 +226,11 @@ class _Builder:
                 continue
             fields[word], keys[word] = value, key.mark
         return Node(mark, fields, keys, size, lost)
+
+
+def _word(key: Node, event: Any) -> str:
+    """Return the text of a key; ``on:`` or ``1:`` keeps what the user wrote."""
+    return str(event.value if isinstance(event, yaml.ScalarEvent) else key.value)
 
 
 def _scalar(text: str) -> None | bool | int | float | str:

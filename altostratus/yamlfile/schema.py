@@ -3,7 +3,9 @@
 
 KEYWORDS are those of https://json-schema.org/draft/2020-12/schema that this project's schemas use.
 ``title`` is the noun phrase of messages ("a name of lower-case letters, digits and hyphens"); hints
-say what is wanted with the limits, ``examples`` and ``description``.
+say what is wanted with the limits, ``examples`` and ``description``. No message shows a value whose
+schema has ``writeOnly``, or whose key has the name of a secret, or what is below either;
+``"writeOnly": False`` says that a value with such a name is none.
 """
 
 import re
@@ -13,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from altostratus.yamlfile import checks, emit
+from altostratus.yamlfile.confidential import HIDDEN, is_secret
 from altostratus.yamlfile.document import MERGE, Node
 from altostratus.yamlfile.problems import Problem, Report, alike, nearest
 
@@ -21,6 +24,7 @@ Schema = Mapping[str, Any]
 _KEYWORDS = """
     type enum pattern minimum exclusiveMinimum maximum minLength minItems maxItems minProperties
     items properties required additionalProperties propertyNames title description default examples
+    writeOnly
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
 """The keywords that this project's schemas may use."""
@@ -60,19 +64,25 @@ def check(node: Node, schema: Schema, report: Report, what: str = "value") -> bo
     return len(report.problems) == before and not node.lost
 
 
-def problems(node: Node, schema: Schema, what: str = "value") -> Iterator[Problem]:
-    """Yield whatever in ``node`` violates ``schema``; ``what`` is as for ``check``."""
+def problems(
+    node: Node, schema: Schema, what: str = "value", hidden: bool = False
+) -> Iterator[Problem]:
+    """Yield whatever in ``node`` violates ``schema``; ``what`` is as for ``check``.
+
+    With ``hidden`` the value is a secret, whatever ``what`` is.
+    """
     if node.value is None and node.lost:
         return  # reported already
+    hidden = schema.get("writeOnly", hidden or is_secret(what))
     if not _has_type(node, schema):
-        message = f"{what}: {_shown(node)} is not {_noun(schema)}"
+        message = f"{what}: {_shown(node, hidden)} is not {_noun(schema)}"
         yield checks.TYPE.at(node.mark, message, _hint(schema, message))
     elif isinstance(node.value, dict):
-        yield from _of_mapping(node, schema, what)
+        yield from _of_mapping(node, schema, what, hidden)
     elif isinstance(node.value, list):
-        yield from _of_list(node, schema, what)
+        yield from _of_list(node, schema, what, hidden)
     else:
-        yield from _of_scalar(node, schema, what)
+        yield from _of_scalar(node, schema, what, hidden)
 
 
 def check_unique(values: Iterable[Node | None], what: str, report: Report) -> None:
@@ -181,20 +191,22 @@ def _is(value: object, name: str) -> bool:
     return isinstance(value, _TYPES[name])
 
 
-def _shown(node: Node) -> str:
+def _shown(node: Node, hidden: bool = False) -> str:
     if isinstance(node.value, dict):
         return "a mapping"
     if isinstance(node.value, list):
         return "a list"
     if node.value is None:
         return "nothing"
+    if hidden:
+        return HIDDEN
     if isinstance(node.value, bool):
         return str(node.value).lower()
     return f"'{node.value}'" if isinstance(node.value, str) else str(node.value)
 
 
-def _of_scalar(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
-    value, shown = node.value, _shown(node)
+def _of_scalar(node: Node, schema: Schema, what: str, hidden: bool) -> Iterator[Problem]:
+    value, shown = node.value, _shown(node, hidden)
     # Python takes True for 1; JSON Schema does not.
     known = schema.get("enum")
     if known is not None and not any(value == one and type(value) is type(one) for one in known):
@@ -232,7 +244,7 @@ def _matches(pattern: str, value: str) -> bool:
     return bool(re.search(re.sub(r"\$$", r"\\Z", pattern), value))
 
 
-def _of_list(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
+def _of_list(node: Node, schema: Schema, what: str, hidden: bool) -> Iterator[Problem]:
     least, most = schema.get("minItems", 0), schema.get("maxItems", len(node.items))
     if not least <= len(node.items) <= most:
         wanted = f"at least {least} are needed"
@@ -244,10 +256,10 @@ def _of_list(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
         yield checks.ITEMS.at(node.mark, message, _hint(schema))
     if "items" in schema:
         for item in node.items:
-            yield from problems(item, schema["items"], what)
+            yield from problems(item, schema["items"], what, hidden)
 
 
-def _of_mapping(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
+def _of_mapping(node: Node, schema: Schema, what: str, hidden: bool) -> Iterator[Problem]:
     properties: Mapping[str, Schema] = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
     names = schema.get("propertyNames")
@@ -255,14 +267,14 @@ def _of_mapping(node: Node, schema: Schema, what: str) -> Iterator[Problem]:
         yield checks.EMPTY.at(node.mark, f"{what}: it is empty", _hint(schema))
     for key, value in node.fields.items():
         if names:
-            yield from problems(Node(node.keys[key], key), names, what)
+            yield from problems(Node(node.keys[key], key), {**names, "writeOnly": False}, what)
         if key in properties:
-            yield from problems(value, properties[key], key)
+            yield from problems(value, properties[key], key, hidden)
         elif others is False:
             hint = nearest(key, properties)
             yield checks.UNKNOWN_KEY.at(node.keys[key], f"unknown key '{key}'", hint)
         elif others is not True:
-            yield from problems(value, others, key)
+            yield from problems(value, others, key, hidden)
     missing = [key for key in schema.get("required", ()) if key not in node.fields]
     for key in sorted(set(missing) - _meant(node, schema)) if missing else ():
         about = f", {_hint(properties[key])}" if key in properties else ""

@@ -48,7 +48,7 @@ def deploy(
     the instance, the step and its log lines; Heat itself would wait for the other instances.
     """
     generated = workspace.generated(cloud)
-    # Later ones win: the resource registry, then all parameters.
+    # The resource registry, then all parameters: they win over the defaults beside the registry.
     environments = [generated.environment, generated.directory / heatenv.MERGED]
     request = stacks.compose(generated.template, environments)
     heat = stacks.client(undercloud)

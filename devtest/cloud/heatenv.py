@@ -18,10 +18,12 @@ from altostratus.errors import InputError
 from altostratus.files import write_json
 from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import document, schema
+from altostratus.yamlfile.confidential import HIDDEN, is_secret
 from altostratus.yamlfile.problems import Report, nearest
 from altostratus.yamlfile.schema import Schema
 from devtest.undercloud.instances import KEYPAIR
 from devtest.workspace import Workspace
+from generator.output.generated import defaults
 
 HYPERVISOR = "overcloud-hypervisor"
 """The property of the file that is the hypervisor type of all roles."""
@@ -109,18 +111,18 @@ def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
             hint = "load-image gives the images, devtest the key of its workspace"
             raise InputError(f"{user.path}: {name} is computed", hint)
         if known[name]["type"] == "number" and not str(value).isdecimal():
-            raise InputError(f"{user.path}: {name}: {value!r} is not a number", "0, 1, 2, …")
+            shown = HIDDEN if is_secret(name) else repr(value)
+            raise InputError(f"{user.path}: {name}: {shown} is not a number", "0, 1, 2, …")
 
 
 def merge(workspace: Workspace, cloud: str) -> Path:
     """Write all parameters of the deployment of ``cloud`` to one file and return its path."""
     user, generated = kept(workspace, cloud), workspace.generated(cloud)
     check(workspace, cloud, user)
-    images = document.content(generated.directory / IMAGES, "load-image writes it: devtest run")
     parameters = {
         **generated.defaults,
         **user.parameters,
-        **images["parameters"],
+        **defaults(generated.directory / IMAGES),
         **generated.secrets,
         _KEY: KEYPAIR,
     }

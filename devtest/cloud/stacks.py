@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heat stacks of the undercloud: create or update one, and follow it until it is complete.
 
-Template and environments are read and merged as ``openstack stack create -t … -e …`` does
-(heatclient.common.template_utils), so that either can continue what the other began. The argument
-``heat`` is always the python-heatclient that ``client`` returns.
+Template and environments are read by heatclient.common.template_utils, as by ``openstack stack
+create -t … -e …``, so that either can continue what the other began. The argument ``heat`` is
+always the python-heatclient that ``client`` returns.
 """
 
 from __future__ import annotations
@@ -77,19 +77,19 @@ def client(undercloud: Connection) -> Any:
 def compose(template: Path, environments: Sequence[Path]) -> dict[str, Any]:
     """Return the arguments of stack create and update: template, environment, files.
 
-    Later environments win. Paths inside them are relative to the file that has them.
+    Later environments win. Paths inside them are relative to the file that has them. Environments
+    are merged here, not by Heat, which would keep each of them among the files of the stack: there
+    ``openstack stack file list`` shows secrets, and ``parameters`` win over ``--parameter``.
     """
     from heatclient.common import template_utils
 
-    tracker: list[str] = []
     files, text = template_utils.process_template_path(str(template))
     more, environment = template_utils.process_multiple_environments_and_files(
-        env_paths=[str(path) for path in environments], env_list_tracker=tracker
+        env_paths=[str(path) for path in environments]
     )
     return {
         "template": text,
         "environment": environment,
-        "environment_files": tracker,
         "files": {**files, **more},
     }
 

@@ -82,9 +82,10 @@ def prepare_root(spec: Spec) -> None:
     The report of an earlier start is deleted, so that nothing takes it for this one's.
     """
     for path, text in spec.files.items():
-        write_text(spec.root / path.lstrip("/"), text)
+        write_text(spec.root / path.lstrip("/"), text, follow=False)
     for path, source in spec.secrets.items():
-        write_text(spec.root / path.lstrip("/"), Path(source).read_text(), mode=0o600)
+        text = Path(source).read_text()
+        write_text(spec.root / path.lstrip("/"), text, mode=0o600, follow=False)
     (spec.root / REFRESH.lstrip("/")).unlink(missing_ok=True)
 
 

@@ -134,7 +134,7 @@ def _update_metadata(wanted: Spec) -> None:
     report = container.file_of(wanted, container.REFRESH)
     if report:
         report.unlink(missing_ok=True)
-    write_text(target, text, mode=0o600)
+    write_text(target, text, mode=0o600, follow=False)
 
 
 def wait_until_ready(running: Spec, timeout: float, name: str = "the undercloud") -> None:

@@ -96,6 +96,12 @@ UNUSED_INSTANCES = Check(
     "unused-instances",
     "A service has several instances, and others reach it at the address of the first alone",
 )
+SECRET_SETTING = Check(
+    "E2411", "secret-setting", "`config` has a secret that it cannot pass on, or of the wrong form"
+)
+CONTROL_CHARACTER = Check(
+    "E2412", "control-character", "A text in `config` has a line break or a control character"
+)
 
 JOIN_FILE = Check("E2501", "join-file", "The file that `join` names cannot be read")
 JOIN_CHAIN = Check("E2502", "join-chain", "The joined cloud joins another cloud itself")

@@ -183,6 +183,7 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
     # A shared key is for the roles that have it; check_services finds those that no role has.
     common = services.overrides(root.get("config"), everything, contracts, Report())
     config = common | own
+    secret = {key: contracts.keys[key].only_secret for key in config}
     hypervisors = root.get("hypervisors")
     first = hypervisors.items[0].value if hypervisors and hypervisors.items else DEFAULT
     flavor = node.get("flavor") or Node(node.mark, {})
@@ -193,13 +194,14 @@ def _role(name: str, node: Node, root: Node, contracts: Contracts, report: Repor
         services=chosen,
         networks=tuple(_plain(node, grammar.ROLE, "networks") or _default_networks(root, node)),
         flavor=Flavor(*(_plain(flavor, grammar.FLAVOR, key) for key in ("ram", "vcpus", "disk"))),
-        config={key: value.plain() for key, value in config.items()},
+        config={key: value.plain() for key, value in config.items() if secret[key] is None},
         addresses={
             network: tuple(IPv4Address(one) for one in fixed)
             for network, fixed in _plain(node, grammar.ROLE, "addresses").items()
         },
         mark=root.fields["roles"].keys[name],
         marks={key: value.mark for key, value in config.items()},
+        secrets={name: str(config[key].value) for key, name in secret.items() if name is not None},
     )
 
 

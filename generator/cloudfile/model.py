@@ -78,7 +78,8 @@ class Role:
     """A kind of instance.
 
     ``services`` are service names in the order of the file, ``networks`` names in the order of the
-    interfaces, ``config`` metadata keys (dotted) with their values, ``addresses`` the fixed ones,
+    interfaces, ``config`` metadata keys (dotted) with their values, without the ``secrets`` that
+    the file has there, which are by the names of the contracts. ``addresses`` are the fixed ones,
     one for each instance, by network. ``mark`` is where the file has it, ``marks`` where the keys
     of ``config``.
     """
@@ -93,6 +94,7 @@ class Role:
     addresses: Mapping[str, tuple[IPv4Address, ...]]
     mark: Mark = field(compare=False)
     marks: Mapping[str, Mark] = field(compare=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_fixed(self) -> bool:

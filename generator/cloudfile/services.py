@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from altostratus.yamlfile import schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report, alike, nearest
-from generator.cloudfile import checks
+from generator.cloudfile import checks, settings
 from generator.cloudfile.model import Role
 from generator.contracts import references
 from generator.contracts.model import CATALOGUE, Contract, Contracts
@@ -140,7 +140,9 @@ def overrides(
                     **contracts.keys[key].schema,
                     "description": contracts.keys[key].description,
                 }
-                if schema.check(value, form, report, key):
+                if schema.check(value, form, report, key) and settings.check(
+                    value, contracts.keys[key], contracts, report
+                ):
                     found[key] = value
             elif value.fields and any(name.startswith(f"{key}.") for name in allowed):
                 visit(value, key)

@@ -7,7 +7,7 @@ from altostratus.yamlfile import schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Mark, Problem, nearest
 from generator.contracts import checks, references
-from generator.contracts.model import Contract, Contracts
+from generator.contracts.model import Contract, Contracts, Key
 from generator.contracts.references import ADDRESSES, Value
 
 
@@ -20,6 +20,7 @@ def check(contracts: Contracts) -> Iterator[Problem]:
         yield from _contributions(contract, contracts)
         for key in contract.keys.values():
             yield from _references(key.value, key.mark, contracts)
+            yield from _shown_secret(key, key.value, key.mark)
 
 
 def malformed(what: str, value: Value, mark: Mark) -> Iterator[Problem]:
@@ -78,6 +79,14 @@ def _contributions(contract: Contract, contracts: Contracts) -> Iterator[Problem
             yield from schema.problems(field, key.schema, word)
         yield from malformed(word, references.parse(field.plain()), field.mark)
         yield from _references(contract.contributes[word], field.mark, contracts)
+        if key:
+            yield from _shown_secret(key, contract.contributes[word], field.mark)
+
+
+def _shown_secret(key: Key, value: Value, mark: Mark) -> Iterator[Problem]:
+    if not key.secret and any(one.kind == "secret" for one in references.references(value)):
+        message = f"'{key.name}' is not secret, but has a secret in its value"
+        yield checks.SECRET_SHOWN.at(mark, message, f"add 'secret: true' to '{key.name}'")
 
 
 def _references(value: Value, mark: Mark, contracts: Contracts) -> Iterator[Problem]:

@@ -5,17 +5,8 @@
 ``docs/services.md`` is generated from it.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from altostratus.yamlfile.schema import KEYWORDS, Schema
-
-SECRET_KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "password": "32 hexadecimal digits",
-        "fernet": "URL-safe base64 of 32 bytes, a key of cryptography.fernet",
-    }
-)
+from generator.contracts.secretkinds import KINDS
 
 GROUPS = ("control", "network", "compute", "infrastructure")
 """The groups of services that a role can list; none is empty."""
@@ -26,7 +17,7 @@ _KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
 _KEY = {"type": "string", "pattern": _KEY_PATTERN, "title": _KEY_TITLE}
 # A base contract writes {service}.leaf, see generator.contracts.inheritance.
 _OWN_KEY = {**_KEY, "pattern": r"^([a-z][a-z0-9_-]*|\{service\})(\.[a-z0-9_-]+)+$"}
-KEY_FORM = KEYWORDS - {"default", "required", "description"}
+KEY_FORM = KEYWORDS - {"default", "required", "description", "writeOnly"}
 """The keywords of a key's entry that form the schema of its value."""
 
 SERVICE_SCHEMA: Schema = {
@@ -108,7 +99,7 @@ SERVICE_SCHEMA: Schema = {
         "secrets": {
             "type": "object",
             "propertyNames": _KEY,
-            "additionalProperties": {"enum": list(SECRET_KINDS)},
+            "additionalProperties": {"enum": list(KINDS), "writeOnly": False},
             "description": "Generated secrets by name, and their kinds",
         },
         "reads": {
@@ -133,7 +124,9 @@ SERVICE_SCHEMA: Schema = {
                     "secret": {
                         "type": "boolean",
                         "default": False,
-                        "description": "Whether the value is confidential",
+                        "description": "Whether the value is confidential: then it has a "
+                        "`value`, with `{secret:NAME}` for each secret in it. `false` says that a "
+                        "key with a name like that of a secret holds none",
                     },
                     "value": {"description": "Where the value comes from, with references"},
                     "default": {"description": "The value unless the user gives another"},

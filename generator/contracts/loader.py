@@ -113,6 +113,8 @@ def _keys(node: Node, contract: str, report: Report) -> Iterator[Key]:
             report.add(field.mark, message, hint, checks.VALUE_SOURCE)
         source = field.get("value") or field.get("default")
         form = {word: plain[word] for word in plain if word in KEY_FORM}
+        if "secret" in plain:
+            form["writeOnly"] = plain["secret"]
         if source:
             # A reference can become any string: only a text without one can be checked here.
             value = references.parse(source.plain())

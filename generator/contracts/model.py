@@ -31,6 +31,12 @@ class Key:
     description: str
     mark: Mark
 
+    @property
+    def only_secret(self) -> str | None:
+        """The name of the secret that is the whole value of the key, if it is one."""
+        whole = self.value.whole if isinstance(self.value, Text) else None
+        return whole.name if whole and whole.kind == "secret" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

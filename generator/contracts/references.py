@@ -8,6 +8,7 @@ literals for a metadata file.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 REGION = "RegionOne"
 """The region of every cloud, which is what ``{region}`` stands for."""
@@ -26,6 +27,15 @@ ADDRESSES = frozenset({"address", "addresses", "public"})
 """The kinds whose name is a service."""
 
 _REFERENCE = re.compile(r"\{([a-z]+)(?::([^{}\s]*))?\}")
+
+_ACCOUNT = re.compile(r"[A-Za-z][\w+.-]*://[^\s/]*$")
+
+URL_ENCODING: Mapping[str, str] = {
+    character: encoded
+    for character in map(chr, range(32, 127))
+    if (encoded := quote(character, safe="")) != character
+}
+"""How a character of a secret is written in a URL: RFC 3986, section 2.1."""
 
 _OWN = re.compile(r"name|role|type|address|[a-z][a-z0-9-]*\.address")
 
@@ -52,6 +62,19 @@ class Text:
     def references(self) -> tuple[Reference, ...]:
         """The references, in order."""
         return tuple(part for part in self.parts if isinstance(part, Reference))
+
+    @property
+    def quoted(self) -> tuple[bool, ...]:
+        """For each part, whether it is a secret in a URL: name or password of an account there.
+
+        An @ or a / in it would end the account, so it is written by URL_ENCODING.
+        """
+        before, found = "", []
+        for part in self.parts:
+            is_secret = isinstance(part, Reference) and part.kind == "secret"
+            found.append(is_secret and _ACCOUNT.search(before) is not None)
+            before += part if isinstance(part, str) else "x"
+        return tuple(found)
 
     @property
     def whole(self) -> Reference | None:

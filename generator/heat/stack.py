@@ -46,7 +46,7 @@ def template(plan: Plan) -> dict[str, Any]:
 
 
 def environment(plan: Plan) -> dict[str, Any]:
-    """Return the environment: which template an instance of each role is, and the parameters."""
+    """Return the environment: which template an instance of each role is, and the defaults."""
     roles = plan.cloud.roles.values()
     parameters: dict[str, Any] = {}
     for role in roles:
@@ -58,7 +58,8 @@ def environment(plan: Plan) -> dict[str, Any]:
             {_type(role): server_template(role.hypervisor) for role in roles},
             "What an instance of each role is. Another hypervisor type is another template.",
         ),
-        "parameters": Block(
+        # Heat merges environments on its side, where "parameters" would win over --parameter.
+        "parameter_defaults": Block(
             parameters, "The images come from load-image: <Role>Image in images-env.yaml."
         ),
     }
@@ -83,7 +84,7 @@ def _parameters(plan: Plan) -> dict[str, Any]:
     }
     for role in plan.cloud.roles.values():
         parameters |= _role_parameters(role, plan)
-    comment = "Secrets, generated once: secrets.yaml."
+    comment = "Secrets, generated once: secrets.yaml, and heat-parameters/ for the client."
     for secret in plan.secrets:
         entry = Flow({"type": "string", "hidden": True})
         parameters[naming.secret_parameter(secret)] = Block(entry, comment) if comment else entry

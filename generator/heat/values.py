@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from altostratus.yamlfile.emit import Flow
 from generator.cloudfile.model import Role, camel_case
-from generator.contracts.references import REGION, Reference, Text, Value
+from generator.contracts.references import REGION, URL_ENCODING, Reference, Text, Value
 from generator.heat import ports
 from generator.plan import metadata
 from generator.plan.model import Plan
@@ -138,14 +139,20 @@ def _reference(plan: Plan, reference: Reference) -> Any:
 
 def _joined(plan: Plan, parts: Sequence[str | Reference]) -> Any:
     template, params = "", {}
-    for part in parts:
+    for part, quoted in zip(parts, Text(tuple(parts)).quoted, strict=True):
         if isinstance(part, Reference):
-            symbol = f"<{_symbol(part)}>"
-            params[symbol] = _reference(plan, part)
+            symbol = f"<{_symbol(part)}{' in the URL' if quoted else ''}>"
+            value = _reference(plan, part)
+            params[symbol] = _quoted(value) if quoted else value
             template += symbol
         else:
             template += part
     return {"str_replace": {"template": template, "params": params}}
+
+
+def _quoted(value: Any) -> Any:
+    # What has been replaced is not searched again (heat.engine.hot.functions.Replace).
+    return {"str_replace": {"template": value, "params": Flow(dict(URL_ENCODING))}}
 
 
 def _symbol(reference: Reference) -> str:

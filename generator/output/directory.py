@@ -19,7 +19,7 @@ from generator.output.render import MARK, File
 def stale(files: Mapping[str, File], out: Path) -> list[Path]:
     """Return the paths in ``out`` that are missing, differ, or are left from an earlier run."""
     different = [out / name for name, file in files.items() if not _is_same(out / name, file)]
-    patterns = ("*.yaml", heat.server_template("*"), names.metadata("*"))
+    patterns = ("*.yaml", heat.server_template("*"), names.metadata("*"), names.parameter("*"))
     left = {str(path.relative_to(out)) for pattern in patterns for path in out.glob(pattern)}
     return different + [out / name for name in sorted((left & _recorded(out)) - files.keys())]
 

@@ -124,7 +124,7 @@ class Generated:
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """The values that the environment gives to parameters."""
-        return dict(_mapping(self.environment)["parameters"])
+        return defaults(self.environment)
 
     def counts(self, given: Mapping[str, Any]) -> dict[str, int]:
         """Return the number of instances of each role.
@@ -142,6 +142,17 @@ class Generated:
     @cached_property
     def _root(self) -> dict[str, Any]:
         return _mapping(self.template)
+
+
+def defaults(environment: Path) -> dict[str, Any]:
+    """Return the values that a Heat environment of this project gives to parameters.
+
+    Raises AltostratusError for a file that is missing or damaged.
+    """
+    found = _mapping(environment).get("parameter_defaults")
+    if not isinstance(found, dict):
+        raise _damaged(environment, "no parameter_defaults")
+    return found
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from generator.cloudfile.model import Role
 from generator.contracts.references import ADDRESSES, REGION, Reference, Text, Value, references
@@ -47,7 +48,14 @@ class LiteralValues:
                 for role in self.plan.providers(whole.name)
                 for address in role.addresses[network]
             ]
-        return "".join(part if isinstance(part, str) else self._word(part) for part in text.parts)
+        return "".join(
+            part if isinstance(part, str) else self._in_place(part, quoted)
+            for part, quoted in zip(text.parts, text.quoted, strict=True)
+        )
+
+    def _in_place(self, reference: Reference, quoted: bool) -> str:
+        word = self._word(reference)
+        return quote(word, safe="") if quoted else word
 
     def _word(self, reference: Reference) -> str:
         if reference.kind == "secret":

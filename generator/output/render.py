@@ -10,7 +10,8 @@ from typing import Any
 from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import emit
 from generator import heat
-from generator.cloudfile.model import Cloud, Network, Role, camel_case
+from generator.cloudfile import naming
+from generator.cloudfile.model import Cloud, Network, Role
 from generator.cloudfile.naming import flavor_name, image_name, image_parameter
 from generator.output import literals, names, secretstore
 from generator.output.literals import LiteralValues
@@ -41,14 +42,29 @@ def files(plan: Plan, templates: Path, known: Mapping[str, str]) -> dict[str, Fi
     flavors = [_flavor(cloud, one) for one in cloud.roles.values()]
     return {
         names.SECRETS: File(secretstore.text(secrets), 0o600),
+        **_parameter_files(plan, secrets),
         names.IMAGES: File(image_list(cloud)),
         names.stack(cloud.name): File(_yaml(cloud, heat.template(plan), _usage(cloud))),
         names.ENVIRONMENT: File(_yaml(cloud, heat.environment(plan), "")),
         names.NETWORKS: File(_json({"networks": networks})),
         names.FLAVORS: File(_json({"flavors": flavors})),
         **_templates(cloud, templates),
-        **_metadata(plan, {name: secrets[camel_case(name)] for name in plan.secrets}),
+        **_metadata(plan, {name: secrets[naming.secret_parameter(name)] for name in plan.secrets}),
     }
+
+
+def _parameter_files(plan: Plan, secrets: Mapping[str, str]) -> dict[str, File]:
+    """Return the files for ``openstack stack create --parameter-file``.
+
+    A parameter that comes in this way is hidden, and encrypted in Heat's database where Heat is
+    configured so (``encrypt_parameters_and_properties``). An environment file would be stored as it
+    is, and shown by ``openstack stack file list``. The client takes the whole content of a file;
+    paths are relative to the template.
+    """
+    parameters = [naming.secret_parameter(name) for name in plan.secrets]
+    options = [f"--parameter-file {one}={names.parameter(one)}\n" for one in parameters]
+    files = {names.parameter(one): File(secrets[one], 0o600) for one in parameters}
+    return {**files, names.OPTIONS: File("".join(options))} if files else {}
 
 
 def _templates(cloud: Cloud, folder: Path) -> dict[str, File]:
@@ -93,7 +109,7 @@ def image_list(cloud: Cloud) -> str:
 def _usage(cloud: Cloud) -> str:
     return (
         f"Deploy it: openstack stack create -t {names.stack(cloud.name)} -e {names.ENVIRONMENT}\n"
-        f"    -e images-env.yaml -e {names.SECRETS} {cloud.name}"
+        f"    -e images-env.yaml $(cat {names.OPTIONS}) {cloud.name}"
     )
 
 

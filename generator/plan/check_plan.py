@@ -28,7 +28,21 @@ def check(plan: Plan) -> None:
     report = Report()
     report.problems += _addresses(plan)
     report.problems += _processes(plan)
+    report.problems += _given_secrets(plan)
     report.raise_if_any()
+
+
+def _given_secrets(plan: Plan) -> Iterator[Problem]:
+    for role in plan.cloud.roles.values():
+        for key, mark in role.marks.items():
+            name = plan.contracts.keys[key].only_secret
+            if name in plan.inherited:
+                message = f"role '{role.name}': {key} is a secret of the joined cloud"
+                yield checks.SECRET_TWICE.at(mark, message, "change it in the file of that cloud")
+            elif name and role.secrets[name] != plan.given.get(name, role.secrets[name]):
+                message = f"role '{role.name}': {key} has another value in another role"
+                hint = "give it once, in 'config' of the whole file"
+                yield checks.SECRET_TWICE.at(mark, message, hint)
 
 
 def _addresses(plan: Plan) -> Iterator[Problem]:

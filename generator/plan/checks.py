@@ -18,3 +18,8 @@ COMPUTE_SETTINGS = Check(
 COMPUTE_HOST = Check(
     "E4004", "compute-host", "Two nova-compute processes of the cloud have the same host"
 )
+SECRET_TWICE = Check(
+    "E4005",
+    "secret-twice",
+    "`config` gives one secret two values, or one of the joined cloud's",
+)

@@ -15,8 +15,9 @@ class Plan:
 
     ``contracts`` are those of all services. ``metadata`` maps role → key → symbolic value;
     ``secrets`` are the needed secrets and their kinds, ``inherited`` the names of those that belong
-    to the joined cloud. ``roles_by_service`` are the roles that have a service, in the order of the
-    file, ``joined_roles_by_service`` those of the joined cloud.
+    to the joined cloud, ``given`` those that the cloud file has itself, with their values.
+    ``roles_by_service`` are the roles that have a service, in the order of the file,
+    ``joined_roles_by_service`` those of the joined cloud.
     """
 
     cloud: Cloud
@@ -26,6 +27,7 @@ class Plan:
     roles_by_service: Mapping[str, tuple[Role, ...]]
     joined_roles_by_service: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
     inherited: frozenset[str] = frozenset()
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def providers(self, service: str) -> tuple[Role, ...]:
         """Return the roles whose addresses stand for ``service``: own ones, else joined ones."""

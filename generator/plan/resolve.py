@@ -31,6 +31,12 @@ def resolve(cloud: Cloud, contracts: Contracts) -> Plan:
         roles_by_service=_roles_by_service(cloud),
         joined_roles_by_service=_roles_by_service(cloud.joined) if cloud.joined else {},
         inherited=frozenset(theirs & secrets.keys()),
+        given={
+            name: value
+            for role in cloud.roles.values()
+            for name, value in role.secrets.items()
+            if name in secrets
+        },
     )
 
 

@@ -9,12 +9,17 @@ import pytest
 from conftest import OVERCLOUD, devtest, identities, openstack
 
 from altostratus import datafiles
+from altostratus.files import write_text
 from devtest import clouds
 from devtest.cloud import deploy, stacks
 from devtest.undercloud import instances
 from devtest.workspace import Workspace
+from generator import generate
+from generator.output import secretstore
 
 pytestmark = pytest.mark.gate
+
+SPECIAL = """p@s/s#w%o$r:d ;"'\\x%40$$y"""
 
 
 def changed(path: Path, old: str, new: str) -> Path:
@@ -106,6 +111,17 @@ def test_the_config_drive_is_a_directory_that_nobody_writes(overcloud: Workspace
     assert devtest("ssh", "keystone-0", f"cat {drive}/openstack/latest/user_data").returncode != 0
 
 
+def test_heat_shows_no_secret(overcloud: Workspace) -> None:
+    """Not in what belongs to the stack; software configurations are another matter."""
+    secrets = overcloud.generated(OVERCLOUD).secrets
+    heat = stacks.client(clouds.connect(overcloud, "undercloud"))
+    found = stacks.find(heat, OVERCLOUD)
+    shown = [found.to_dict(), heat.stacks.template(found.id)]
+    shown += [heat.stacks.files(found.id), heat.stacks.environment(found.id)]
+    assert "server-lxc.yaml" in str(shown)
+    assert [name for name, value in secrets.items() if value in str(shown)] == []
+
+
 def test_running_again_changes_nothing(overcloud: Workspace) -> None:
     servers = identities(overcloud)
     heat = stacks.client(clouds.connect(overcloud, "undercloud"))
@@ -161,3 +177,19 @@ def test_the_combined_variant_lives_beside_it(overcloud: Workspace) -> None:
     assert openstack("--os-cloud", OVERCLOUD, "token", "issue")["id"]
     # Its services would cost the later tests their part of the processors.
     stacks.delete(stacks.client(clouds.connect(overcloud, "undercloud")), "overcloud-combined")
+
+
+@pytest.mark.full
+def test_secrets_may_have_special_characters(overcloud: Workspace, tmp_path: Path) -> None:
+    """In URLs, oslo.config, SQL, Erlang and JSON: whatever reads one wrongly cannot log in."""
+    text = (datafiles.examples_path() / "overcloud-lxc-combined.yaml").read_text()
+    file = tmp_path / "special.yaml"
+    file.write_text(text.replace("name: overcloud-combined", "name: special"))
+    generate.generate(file, tmp_path / "out")
+    secrets = secretstore.load(tmp_path / "out/secrets.yaml")
+    special = {name: one for name, one in secrets.items() if "Key" in name}
+    special |= dict.fromkeys(secrets.keys() - special.keys(), SPECIAL)
+    write_text(overcloud.stacks("special") / "secrets.yaml", secretstore.text(special), 0o600)
+    assert devtest("run", "--cloud", str(file)).returncode == 0
+    assert openstack("--os-cloud", "special", "token", "issue")["id"]
+    stacks.delete(stacks.client(clouds.connect(overcloud, "undercloud")), "special")

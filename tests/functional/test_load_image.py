@@ -144,7 +144,9 @@ def test_manifest_becomes_an_environment(images: Images, file: Path, tmp_path: P
         "--manifest", tmp_path / "manifest.json", "--environment", environment
     )
     assert "warning" not in err
-    assert yaml.safe_load(environment.read_text()) == {"parameters": {"TestImage": image_id}}
+    assert yaml.safe_load(environment.read_text()) == {
+        "parameter_defaults": {"TestImage": image_id}
+    }
     assert LXC.items() <= images.raw(image_id).items()
 
 

@@ -137,3 +137,42 @@ def test_regular_files_of_a_tree_that_goes_away(tmp_path: Path) -> None:
     next(found)
     shutil.rmtree(tmp_path)
     assert list(found) == []
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    """Whoever keeps a file elsewhere (a vault, another disk) finds the new content there."""
+    (tmp_path / "vault").mkdir()
+    real = tmp_path / "vault/secrets"
+    real.write_text("old")
+    (tmp_path / "middle").symlink_to("vault/secrets")
+    link = tmp_path / "secrets"
+    link.symlink_to(tmp_path / "middle")
+    files.write_text(link, "new", mode=0o600)
+    assert link.is_symlink() and (tmp_path / "middle").is_symlink()
+    assert real.read_text() == "new" and not real.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+    assert [path.name for path in (tmp_path / "vault").iterdir()] == ["secrets"]
+
+
+def test_a_link_to_nothing_yet_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("elsewhere/file")
+    files.write_json(tmp_path / "link", {})
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere/file").read_text() == "{}\n"
+
+
+def test_links_to_each_other_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="symbolic links"):
+        files.write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").is_symlink() and (tmp_path / "b").is_symlink()
+
+
+def test_a_link_of_another_root_is_replaced(tmp_path: Path) -> None:
+    """In a container's root the link /etc/resolv.conf does not lead to the host's file."""
+    (tmp_path / "host").write_text("the host's")
+    (tmp_path / "link").symlink_to(tmp_path / "host")
+    files.write_text(tmp_path / "link", "the container's", follow=False)
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "host").read_text() == "the host's"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a stack is created, updated, made anew or left alone; how events become an error."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,13 @@ import pytest
 from heatclient.exc import HTTPNotFound
 
 from altostratus.console import Progress
+from altostratus.datafiles import examples_path
 from altostratus.errors import AltostratusError
 from devtest.cloud import deploy, stacks, verify
 from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
+from generator import generate
+from generator.output.generated import Generated
 
 REQUEST = {"template": {"a": 1}, "environment": {}, "environment_files": [], "files": {}}
 
@@ -256,3 +260,18 @@ def test_later_environments_win(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"parameters: {{A: {name}}}\n")
     request = stacks.compose(template, [tmp_path / "one", tmp_path / "two"])
     assert request["environment"]["parameters"] == {"A": "two"}
+
+
+def test_no_secret_is_among_the_files_of_the_stack(tmp_path: Path) -> None:
+    """``openstack stack file list`` shows them, and Heat stores them as they are."""
+    out = tmp_path / "overcloud"
+    generate.generate(examples_path() / "overcloud-lxc.yaml", out)
+    generated = Generated(out, "overcloud")
+    merged = tmp_path / "heat-env.json"
+    merged.write_text(json.dumps({"parameters": generated.secrets}))
+    request = stacks.compose(generated.template, [generated.environment, merged])
+    assert "environment_files" not in request
+    assert request["environment"]["parameters"] == generated.secrets
+    shown = json.dumps({key: one for key, one in request.items() if key != "environment"})
+    assert not [one for one in generated.secrets.values() if one in shown]
+    assert len(request["files"]) == 1

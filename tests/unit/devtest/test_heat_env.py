@@ -28,7 +28,7 @@ def workspace(tmp_path: Path) -> Workspace:
     found = Workspace(tmp_path / "state", tmp_path / "cache")
     generate.generate(examples_path() / "overcloud.yaml", found.stacks(CLOUD))
     images = {f"{role}Image": f"id of {role}" for role in ("Database", "Memcached", "Keystone")}
-    text = yaml.safe_dump({"parameters": {**images, "GlanceImage": "id of Glance"}})
+    text = yaml.safe_dump({"parameter_defaults": {**images, "GlanceImage": "id of Glance"}})
     (found.stacks(CLOUD) / heatenv.IMAGES).write_text(text)
     return found
 

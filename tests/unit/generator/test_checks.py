@@ -118,6 +118,8 @@ CLOUDS = {
     "E2408": ("count: 2", "config: {keystone: {other: 2}}"),
     "E2409": ("glance]", "glance, compute-lxc]"),
     "E2410": ("glance]", "glance, queue]"),
+    "E2411": ("count: 2", "config: {glance: {service-password: ' x'}}"),
+    "E2412": ("count: 2", 'config: {keystone: {region: "a\\nb"}}'),
     "E2501": ("name: test", "name: test\njoin: other.yaml"),
     "E2502": ("name: test", "name: test\njoin: chain.yaml"),
     "E2503": ("name: test", "name: joined\njoin: joined.yaml"),
@@ -145,6 +147,7 @@ CONTRACTS = {
     "E3008": "keys: {b.x: {type: string, description: x, default: y},"
     " b.x.y: {type: string, description: x, default: y}}",
     "E3009": "contributes: {b.x: [1]}",
+    "E3010": "secrets: {a.s: password}\n" + KEY.format("value: '{secret:a.s}'"),
 }
 PLANS = {
     "E4001": KEY.format("value: '{address:b}'"),
@@ -154,6 +157,7 @@ NOVA = {
     "E4003": "config: {nova-lxc: {state_path: /x}, nova-kvm: {state_path: /x}}",
     "E4004": "config: {nova-lxc: {compute_hostname: n}}",
 }
+SECRETS = {"E4005": ("x", "y")}
 
 
 def ids(problems: Iterable[Problem]) -> set[str]:
@@ -215,7 +219,7 @@ def test_ids_are_of_their_area_and_in_order(number: int, area: str) -> None:
 
 
 def test_every_check_has_an_input_here() -> None:
-    examples = [*FILES, *CLOUDS, *CONTRACTS, *PLANS, *NOVA, "W5001", "W5002"]
+    examples = [*FILES, *CLOUDS, *CONTRACTS, *PLANS, *NOVA, *SECRETS, "W5001", "W5002"]
     assert ["E1000", *examples] == [one.id for area in AREAS.values() for one in area]
 
 
@@ -254,6 +258,17 @@ def test_plans(check: str, tmp_path: Path) -> None:
     write_contracts(PLANS[check], tmp_path)
     head = CLOUD[: CLOUD.index("roles:")]
     text = f"{head}roles: {{one: {{services: [a]}}}}\n"
+    assert of_plan(text, contracts.load(tmp_path)) == {check}
+
+
+@pytest.mark.parametrize("check", SECRETS)
+def test_secrets_of_roles(check: str, tmp_path: Path) -> None:
+    key = KEY.format("value: '{secret:a.s}', secret: true")
+    write_contracts(f"secrets: {{a.s: password}}\n{key}", tmp_path)
+    roles = [
+        f"r{value}: {{services: [a], config: {{a: {{x: {value}}}}}}}" for value in SECRETS[check]
+    ]
+    text = f"{CLOUD[: CLOUD.index('roles:')]}roles: {{{', '.join(roles)}}}\n"
     assert of_plan(text, contracts.load(tmp_path)) == {check}
 
 

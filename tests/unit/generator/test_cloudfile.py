@@ -395,7 +395,11 @@ ALONE = [
         "compute-lxc]\n    config: {compute-lxc: {tokn: x}}",
         ["config: no service here has"],
     ),
-    ("glance]", "compute-lxc]\n    config: {compute-lxc: {token: 5}}", ["compute-lxc.token: 5 is"]),
+    (
+        "glance]",
+        "compute-lxc]\n    config: {compute-lxc: {token: 5}}",
+        ["compute-lxc.token: the value (not shown"],
+    ),
     ("glance]", "compute-lxc]\n    config: 5", ["config: 5 is not a mapping"]),
 ]
 

@@ -31,6 +31,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+def secrets_of(out: Path) -> dict[str, str]:
+    found: dict[str, str] = yaml.safe_load((out / "secrets.yaml").read_text())["parameter_defaults"]
+    return found
+
+
 def test_everything_is_written(tmp_path: Path) -> None:
     assert run(OVERCLOUD, "-o", tmp_path / "out") == 0
     assert set(contents(tmp_path / "out")) == {
@@ -42,6 +47,8 @@ def test_everything_is_written(tmp_path: Path) -> None:
         "flavors.json",
         ".generate-stacks",
         "templates/server-lxc.yaml",
+        "heat-parameters/options",
+        *(f"heat-parameters/{name}" for name in secrets_of(tmp_path / "out")),
     }
     images = yaml.safe_load((tmp_path / "out/images.yaml").read_text())["images"]
     assert images[2] == {

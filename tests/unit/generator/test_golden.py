@@ -29,10 +29,11 @@ def generated(cloud_file: Path, known: Contracts) -> dict[str, str]:
     plan = resolve(cloudfile.load(cloud_file, known), known)
     files = render.files(plan, templates_path(), secrets)
     # The templates are in the repository already, and the secrets are of this test.
+    left_out = {names.SECRETS, *map(names.parameter, secrets)}
     return {
         name: file.text
         for name, file in files.items()
-        if not name.startswith("templates/") and name != names.SECRETS
+        if not name.startswith("templates/") and name not in left_out
     }
 
 

@@ -13,6 +13,7 @@ import yaml
 from altostratus.datafiles import elements_path, examples_path, templates_path
 from altostratus.hypervisors import HYPERVISORS
 from generator import cloudfile, contracts
+from generator.cloudfile.model import camel_case
 from generator.contracts.model import Contracts
 from generator.heat import limits
 from generator.output import names, render
@@ -126,7 +127,9 @@ MIXED = examples_path() / "overcloud-mixed.yaml"
 def generated(known: Contracts, type_: str | None) -> dict[str, str]:
     """Return the files of the mixed example, with all roles of one type."""
     cloud = cloudfile.load(MIXED, known, type_)
-    files = render.files(resolve(cloud, known), templates_path(), {})
+    plan = resolve(cloud, known)
+    secrets = {camel_case(name): f"the secret {name}" for name in plan.secrets}
+    files = render.files(plan, templates_path(), secrets)
     return {name: file.text for name, file in files.items() if name != names.SECRETS}
 
 
@@ -137,7 +140,7 @@ def test_a_cloud_on_other_types_differs_by_registry_images_and_flavors(type_: st
     different = {name for name in lxc if name in other and lxc[name] != other[name]}
     assert different <= {"environment.yaml", "images.yaml", "flavors.json"}
     ours, theirs = (yaml.safe_load(files["environment.yaml"]) for files in (lxc, other))
-    assert ours["parameters"] == theirs["parameters"]
+    assert ours["parameter_defaults"] == theirs["parameter_defaults"]
     types = [one.hypervisor for one in cloudfile.load(MIXED, known, type_).roles.values()]
     assert types == ([type_] * 4 if type_ else ["kvm", "ironic", "docker", "lxc"])
     registry = [f"templates/server-{one}.yaml" for one in types]
@@ -152,7 +155,7 @@ def test_a_cloud_on_other_types_differs_by_registry_images_and_flavors(type_: st
 def test_every_parameter_gets_a_value(stack: Stack) -> None:
     parameters = stack.root["parameters"]
     given = {
-        *stack.environment["parameters"],
+        *stack.environment["parameter_defaults"],
         *stack.secrets,
         *(image["parameter"] for image in stack.images),
     }
@@ -220,7 +223,7 @@ def test_resources_are_counted(stack: Stack) -> None:
         if definition:
             count = resource["properties"]["count"]
             if isinstance(count, dict):
-                count = stack.environment["parameters"][count["get_param"]]
+                count = stack.environment["parameter_defaults"][count["get_param"]]
             nested = 1 if definition["type"] == "OS::Neutron::Port" else 3
             total += count * nested
     assert limits.resources_count(stack.cloud) == total

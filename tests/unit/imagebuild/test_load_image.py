@@ -245,7 +245,7 @@ def test_whole_manifest_and_environment(
     ids = capsys.readouterr().out.split()
     by_name = {i["name"]: i["id"] for i in glance.images.values()}
     assert ids == [by_name["c-db-lxc"], by_name["c-web-lxc"]]
-    assert yaml.safe_load(environment.read_text()) == {"parameters": {"DbImage": ids[0]}}
+    assert yaml.safe_load(environment.read_text()) == {"parameter_defaults": {"DbImage": ids[0]}}
 
 
 def test_known_digest_is_used(glance: FakeGlance, image: Path, manifest: Path) -> None:

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 STATE = Path(os.environ.get("REFRESH_STATE", "/var/lib/altostratus"))
 METADATA = Path(os.environ.get("REFRESH_METADATA", "/run/altostratus/metadata.json"))
@@ -96,7 +96,8 @@ def secrets(value: object, key: str = "") -> Iterator[str]:
             yield from secrets(item, key)
     elif isinstance(value, str):
         if SECRET_KEY.search(key):
-            yield value
+            # In a configuration file it may be part of a URL.
+            yield from (value, quote(value, safe=""))
         for url in re.findall(r"\w+://\S+", value):
             password = urlsplit(url).password
             if password:
