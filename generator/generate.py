@@ -6,11 +6,12 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from altostratus.console import CommandParser, run_command
 from altostratus.errors import AltostratusError, InputError
 from altostratus.hypervisors import HYPERVISORS
+from altostratus.yamlfile.kinds import FILES
 
 # Imported where they are used: --help must not wait for them.
 if TYPE_CHECKING:
@@ -55,17 +56,44 @@ def images(cloud_file: Path) -> "list[Image]":
     return render.images(_read(cloud_file, None)[0])
 
 
+class _Parser(CommandParser):
+    """Wants a cloud file and what to do with it, unless a schema is asked for."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse ``args`` as argparse does, and end with its message if something is missing."""
+        found = super().parse_args(args, namespace)
+        if found.schema:
+            if found.cloud or found.check:
+                self.error("--schema takes no cloud file and no --check")
+            return found
+        if not found.cloud:
+            self.error("the following arguments are required: CLOUD.yaml")
+        if not found.output and not found.images:
+            self.error("one of the arguments -o/--output --images is required")
+        return found
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+    parser = _Parser(
         prog="generate-stacks",
         description="Generate Heat templates, networks, flavors, metadata and the image list of a "
         "cloud from its cloud file.",
+        epilog="Services are those of the elements here and of the directories in $ELEMENTS_PATH.",
     )
-    parser.add_argument("cloud", metavar="CLOUD.yaml", type=Path, help="cloud file")
-    what = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("cloud", nargs="?", metavar="CLOUD.yaml", type=Path, help="cloud file")
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("-o", "--output", metavar="OUT", type=Path, help="directory to write to")
     what.add_argument(
         "--images", action="store_true", help="print images.yaml alone and write nothing"
+    )
+    what.add_argument(
+        "--schema",
+        nargs="?",
+        const="cloud",
+        choices=list(FILES),
+        metavar="KIND",
+        help="print the JSON Schema of a kind of file, for editors, with the services that are "
+        f"installed: {', '.join(FILES)} (default: cloud)",
     )
     parser.add_argument(
         "--hypervisor",
@@ -88,12 +116,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.schema:
+        return _print_schema(args)
+    from imagebuild import elements, elementspath
+
+    elementspath.note_replaced(elements.search_path())
     if args.images:
         if args.check:
             raise InputError("--check has nothing to compare with --images", "give -o OUT instead")
         from generator.output import render
 
-        print(render.image_list(_read(args.cloud, args.hypervisor)[0]), end="")
+        cloud = _read(args.cloud, args.hypervisor)[0]
+        print(render.image_list(cloud, elementspath.own()), end="")
         return 0
     if args.check:
         return _check(args)
@@ -102,6 +136,13 @@ def _run(args: argparse.Namespace) -> int:
         logger.info("%s %s", "wrote" if path.exists() else "removed", path)
     if not changed:
         logger.info("%s is up to date", args.output)
+    return 0
+
+
+def _print_schema(args: argparse.Namespace) -> int:
+    from generator import contracts, schemas
+
+    print(schemas.text(args.schema, contracts.installed), end="")
     return 0
 
 
@@ -119,12 +160,11 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _read(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
-    from altostratus.datafiles import elements_path
     from altostratus.yamlfile import document
     from generator import cloudfile, contracts
 
     document.require(cloud_file, "name a cloud file; examples/ has some")
-    known = contracts.load(elements_path())
+    known = contracts.installed()
     return cloudfile.load(cloud_file, known, hypervisor), known
 
 
@@ -135,6 +175,7 @@ def _files(
     from generator.output import names, render, secretstore
     from generator.plan import check_plan
     from generator.plan.resolve import resolve
+    from imagebuild import elementspath
 
     plan = resolve(*_read(cloud_file, hypervisor))
     check_plan.check(plan)
@@ -142,7 +183,7 @@ def _files(
     if joined := plan.cloud.joined:
         theirs = joined_secrets or out.absolute().parent / joined.name / names.SECRETS
         secrets |= secretstore.inherited(plan, joined.name, theirs)
-    files = render.files(plan, templates_path(), secrets)
+    files = render.files(plan, templates_path(), secrets, elementspath.own())
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(plan.cloud, files[names.stack(plan.cloud.name)], cloud_file)

@@ -8,6 +8,7 @@ from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report, alike, nearest
 from generator.cloudfile import checks
 from generator.contracts.model import Contract, Contracts
+from imagebuild import elementspath
 
 
 def choose(node: Node, contracts: Contracts, report: Report) -> tuple[str, ...]:
@@ -69,7 +70,10 @@ def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> Non
         message = f"services: '{name}' is shared settings, not a service"
         report.add(item.mark, message, hint, checks.NOT_A_SERVICE)
     else:
-        hint = nearest(name, [*contracts.services, *contracts.groups])
+        known = [*contracts.services, *contracts.groups]
+        hint = nearest(name, known)
+        if not alike(name, known):
+            hint += f"; {elementspath.lost_hint()}"
         message = f"services: unknown service '{name}'"
         report.add(item.mark, message, hint, checks.UNKNOWN_SERVICE)
 
