@@ -17,7 +17,9 @@ VARIABLE = "ELEMENTS_PATH"
 
 # What makes a folder an element, and not a directory of elements.
 _SIGNS = ("service.yaml", "element-deps", "element-provides", "package-installs.yaml", "pkg-map")
-_DATA = ("os-apply-config", "os-refresh-config")
+_HOOKS = (
+    "root extra-data pre-install install post-install pre-finalise finalise cleanup environment"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ def unusable(directory: Path) -> str | None:
 def is_element(folder: Path) -> bool:
     """Return whether ``folder`` looks like an element, and not like a directory of elements."""
     files = any((folder / sign).is_file() for sign in _SIGNS)
-    return files or any(one.is_dir() for one in (*folder.glob("*.d"), *map(folder.joinpath, _DATA)))
+    return files or any((folder / f"{hook}.d").is_dir() for hook in _HOOKS.split())
 
 
 def unique(directories: Iterable[Path]) -> list[Path]:

@@ -192,6 +192,17 @@ def test_problems_of_all_elements_come_at_once(
     ]
 
 
+def test_other_elements_that_install_files_count(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """diskimage-builder has one for static/, and os-config-hooks is not needed then."""
+    add("element/README.rst", "x")(own.parent)
+    add("element/static/etc/x", "x")(own.parent)
+    assert len(found(own.parent / "element", capsys, "--no-lint")) == 1
+    add("element/element-deps", "install-static\n")(own.parent)
+    assert found(own.parent / "element", capsys, "--no-lint") == []
+
+
 def test_report_for_programs(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(TEMPLATE, "own.port", "own.prot")(own)
     assert check_elements.main(["--json", "--no-lint", str(own)]) == 1
