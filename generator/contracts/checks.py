@@ -17,3 +17,4 @@ SECOND_OWNER = Check("E3007", "second-owner", "Two contracts have the same key o
 KEY_PREFIX = Check("E3008", "key-prefix", "A key is the beginning of another one")
 NOT_A_LIST = Check("E3009", "not-a-list", "A contract contributes to a key that is not a list")
 BAD_PATTERN = Check("E3010", "bad-pattern", "A `pattern` is no regular expression")
+GROUP_NAME = Check("E3011", "group-name", "A service is called like a group of services")

@@ -16,7 +16,7 @@ from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import InvalidInputError, Mark, Report
 from generator.contracts import check_contracts, checks, references
-from generator.contracts.grammar import KEY_FORM, SERVICE_SCHEMA
+from generator.contracts.grammar import GROUPS, KEY_FORM, SERVICE_SCHEMA
 from generator.contracts.inheritance import SOURCES, extended, is_inherited
 from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key
 from imagebuild import elementspath
@@ -139,6 +139,10 @@ def _contract(node: Node, element: str, folders: Mapping[str, Path], report: Rep
         message = f"service '{name}' in the element '{element}'"
         hint = f"write 'service: {element}'"
         report.add(node.fields["service"].mark, message, hint, checks.SERVICE_NAME)
+    if element in GROUPS and "service" in node.fields:
+        message = f"'{element}' is a group of services, which roles could not list any more"
+        hint = "give service and element another name"
+        report.add(node.fields["service"].mark, message, hint, checks.GROUP_NAME)
     endpoint = node.get("endpoint")
     closure = element_closure(element, folders)
     return Contract(

@@ -143,6 +143,7 @@ CONTRACTS = {
     " b.x.y: {type: string, description: x, default: y}}",
     "E3009": "contributes: {b.x: [1]}",
     "E3010": "keys: {a.x: {type: string, description: x, default: y, pattern: '('}}",
+    "E3011": "",
 }
 PLANS = {
     "E4001": KEY.format("value: '{address:b}'"),
@@ -242,8 +243,8 @@ def test_cloud_files(check: str, tmp_path: Path, services: Contracts) -> None:
 @pytest.mark.parametrize("check", CONTRACTS)
 def test_contracts(check: str, tmp_path: Path) -> None:
     write_contracts(CONTRACTS[check], tmp_path)
-    if check == "E3001":
-        (tmp_path / "a").rename(tmp_path / "c")
+    if check in ("E3001", "E3011"):
+        (tmp_path / "a").rename(tmp_path / ("c" if check == "E3001" else "control"))
     with pytest.raises(InvalidInputError) as error:
         contracts.load(tmp_path)
     assert check in ids(error.value.problems)
