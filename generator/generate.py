@@ -81,20 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Services are those of the elements here and of the directories in $ELEMENTS_PATH.",
     )
     parser.add_argument("cloud", nargs="?", metavar="CLOUD.yaml", type=Path, help="cloud file")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("-o", "--output", metavar="OUT", type=Path, help="directory to write to")
-    what.add_argument(
-        "--images", action="store_true", help="print images.yaml alone and write nothing"
-    )
-    what.add_argument(
-        "--schema",
-        nargs="?",
-        const="cloud",
-        choices=list(FILES),
-        metavar="KIND",
-        help="print the JSON Schema of a kind of file, for editors, with the services that are "
-        f"installed: {', '.join(FILES)} (default: cloud)",
-    )
+    _add_outputs(parser)
     parser.add_argument(
         "--hypervisor",
         metavar="TYPE",
@@ -113,6 +100,23 @@ def _parser() -> argparse.ArgumentParser:
         help="write nothing; exit 1 if OUT is out of date",
     )
     return parser
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("-o", "--output", metavar="OUT", type=Path, help="directory to write to")
+    what.add_argument(
+        "--images", action="store_true", help="print images.yaml alone and write nothing"
+    )
+    what.add_argument(
+        "--schema",
+        nargs="?",
+        const="cloud",
+        choices=list(FILES),
+        metavar="KIND",
+        help="print the JSON Schema of a kind of file, for editors, with the services that are "
+        f"installed: {', '.join(FILES)} (default: cloud)",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
