@@ -16,5 +16,5 @@ UNKNOWN_SECRET = Check("E3006", "unknown-secret", "A reference is to a secret th
 SECOND_OWNER = Check("E3007", "second-owner", "Two contracts have the same key or secret")
 KEY_PREFIX = Check("E3008", "key-prefix", "A key is the beginning of another one")
 NOT_A_LIST = Check("E3009", "not-a-list", "A contract contributes to a key that is not a list")
-BAD_PATTERN = Check("E3010", "bad-pattern", "A `pattern` is no regular expression")
-GROUP_NAME = Check("E3011", "group-name", "A service is called like a group of services")
+BAD_PATTERN = Check("E3011", "bad-pattern", "A `pattern` is no regular expression")
+GROUP_NAME = Check("E3012", "group-name", "A service is called like a group of services")

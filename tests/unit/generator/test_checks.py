@@ -142,8 +142,8 @@ CONTRACTS = {
     "E3008": "keys: {b.x: {type: string, description: x, default: y},"
     " b.x.y: {type: string, description: x, default: y}}",
     "E3009": "contributes: {b.x: [1]}",
-    "E3010": "keys: {a.x: {type: string, description: x, default: y, pattern: '('}}",
-    "E3011": "",
+    "E3011": "keys: {a.x: {type: string, description: x, default: y, pattern: '('}}",
+    "E3012": "",
 }
 PLANS = {
     "E4001": KEY.format("value: '{address:b}'"),
@@ -243,7 +243,7 @@ def test_cloud_files(check: str, tmp_path: Path, services: Contracts) -> None:
 @pytest.mark.parametrize("check", CONTRACTS)
 def test_contracts(check: str, tmp_path: Path) -> None:
     write_contracts(CONTRACTS[check], tmp_path)
-    if check in ("E3001", "E3011"):
+    if check in ("E3001", "E3012"):
         (tmp_path / "a").rename(tmp_path / ("c" if check == "E3001" else "control"))
     with pytest.raises(InvalidInputError) as error:
         contracts.load(tmp_path)
