@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shim over pyproject.toml: adds the trees that are not Python to the wheel.
 
-Elements, templates and examples are installed below ``share/altostratus`` of
+Elements, templates, examples and schemas are installed below ``share/altostratus`` of
 the environment's prefix, where ``altostratus.datafiles`` finds them.
 """
 
@@ -22,4 +22,4 @@ def data_files(*trees: str) -> list[tuple[str, list[str]]]:
     return sorted(files.items())
 
 
-setup(data_files=data_files("elements", "templates", "examples"))
+setup(data_files=data_files("elements", "templates", "examples", "schemas"))

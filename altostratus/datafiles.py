@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths of the elements, templates and examples: in the checkout, or installed with the wheel.
+"""Paths of the elements, templates, examples and schemas: in the checkout, or of the wheel.
 
 ``setup.py`` installs them in ``<prefix>/share/altostratus``.
 """
@@ -24,6 +24,11 @@ def templates_path() -> Path:
 def examples_path() -> Path:
     """Return the directory of the example cloud files."""
     return _tree("examples")
+
+
+def schemas_path() -> Path:
+    """Return the directory of the JSON Schemas of files."""
+    return _tree("schemas")
 
 
 def packages_path() -> Path:

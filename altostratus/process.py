@@ -20,8 +20,8 @@ from typing import IO
 
 from altostratus.errors import AltostratusError
 
-# Variables that a child inherits: program search path, cache and state directories, proxies and CA
-# bundles.
+# Variables that a child inherits: program search path, cache and state directories, directories of
+# elements, proxies and CA bundles.
 INHERITED = (
     "PATH",
     "HOME",
@@ -32,6 +32,7 @@ INHERITED = (
     "XDG_STATE_HOME",
     "ALTOSTRATUS_CACHE",
     "ALTOSTRATUS_STATE",
+    "ELEMENTS_PATH",
     "http_proxy",
     "https_proxy",
     "ftp_proxy",

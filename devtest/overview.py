@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from altostratus import datafiles
+from altostratus.errors import InputError
 from devtest import clouds, container, undercloud
 from devtest.cloud import stacks
 from devtest.container.spec import Spec
@@ -74,7 +75,11 @@ def _units(spec: Spec) -> str:
 
 def units() -> list[str]:
     """Return the units of all services, as their contracts name them; few are on one node."""
-    known = contracts.load(datafiles.elements_path()).by_name.values()
+    try:
+        known = contracts.installed().by_name.values()
+    except InputError:
+        # The status must not depend on elements that the user is at work on.
+        known = contracts.load(datafiles.elements_path()).by_name.values()
     names = {name for each in known for name in each.units} | {CONFIGURATION}
     return sorted(f"{name}.service" for name in names)
 

@@ -8,6 +8,7 @@ from altostratus.yamlfile import checks as files
 from altostratus.yamlfile.problems import Check
 from generator.cloudfile import checks as cloudfile
 from generator.contracts import checks as contracts
+from generator.elements import checks as elements
 from generator.heat import checks as heat
 from generator.plan import checks as plan
 
@@ -17,6 +18,7 @@ _TABLES: Mapping[str, ModuleType] = {
     "contracts": contracts,
     "plan": plan,
     "heat": heat,
+    "elements": elements,
 }
 
 

@@ -4,16 +4,14 @@
 import argparse
 import contextlib
 import logging
-import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from altostratus.console import CommandParser, run_command
+from altostratus.console import run_command
 from altostratus.errors import AltostratusError, InputError, printable
-from altostratus.hypervisors import HYPERVISORS
+from generator.arguments import SecretOptions, command, parser, secret_options
 
 # Imported where they are used: --help must not wait for them.
 if TYPE_CHECKING:
@@ -26,22 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SecretOptions:
-    """Where secrets come from that OUT does not have.
-
-    ``joined`` is the secrets file of the joined cloud, ``recover`` are files of what the cloud was
-    deployed with; with ``new``, secrets that OUT has lost are made anew.
-    """
-
-    joined: Path | None = None
-    recover: Sequence[Path] = ()
-    new: bool = False
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; ``argv`` defaults to the process's arguments. Return the exit code."""
-    return run_command(_run, _parser(), argv)
+    return run_command(_run, parser(), argv)
 
 
 def generate(
@@ -83,63 +68,12 @@ def images(cloud_file: Path) -> "list[Image]":
     return render.images(_read(cloud_file, None)[0])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="generate-stacks",
-        description="Generate Heat templates, networks, flavors, metadata and the image list of a "
-        "cloud from its cloud file.",
-    )
-    parser.add_argument("cloud", metavar="CLOUD.yaml", type=Path, help="cloud file")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("-o", "--output", metavar="OUT", type=Path, help="directory to write to")
-    what.add_argument(
-        "--images", action="store_true", help="print images.yaml alone and write nothing"
-    )
-    parser.add_argument(
-        "--hypervisor",
-        metavar="TYPE",
-        choices=list(HYPERVISORS),
-        help=f"hypervisor type of all roles, whatever the file says: {', '.join(HYPERVISORS)}",
-    )
-    parser.add_argument(
-        "--joined-secrets",
-        metavar="FILE",
-        type=Path,
-        help="secrets.yaml of the cloud that 'join' names (default: OUT/../NAME/secrets.yaml)",
-    )
-    parser.add_argument(
-        "--recover-secrets",
-        metavar="FILE",
-        type=Path,
-        action="append",
-        default=[],
-        help="take secrets that a running cloud has from an instance's metadata.json, or from "
-        "heat-env.json of devtest; may be repeated",
-    )
-    parser.add_argument(
-        "--new-secrets",
-        action="store_true",
-        help="make new secrets for those that OUT has lost; a running cloud does not accept them",
-    )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--check",
-        action="store_true",
-        help="write nothing; exit 1 if OUT is out of date",
-    )
-    instead.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="write nothing; print which files would be written or removed, and which lines differ",
-    )
-    return parser
-
-
-def _options(args: argparse.Namespace) -> SecretOptions:
-    return SecretOptions(args.joined_secrets, args.recover_secrets, args.new_secrets)
-
-
 def _run(args: argparse.Namespace) -> int:
+    if args.schema:
+        return _print_schema(args)
+    from imagebuild import elements, elementspath
+
+    elementspath.note_replaced(elements.search_path())
     if args.images:
         for option in ("check", "dry_run"):
             if getattr(args, option):
@@ -147,15 +81,23 @@ def _run(args: argparse.Namespace) -> int:
                 raise InputError(f"{name} has nothing to compare with --images", "give -o OUT")
         from generator.output import render
 
-        print(render.image_list(_read(args.cloud, args.hypervisor)[0]), end="")
+        cloud = _read(args.cloud, args.hypervisor)[0]
+        print(render.image_list(cloud, elementspath.own()), end="")
         return 0
     if args.check or args.dry_run:
         return _compare(args)
-    changed = _update(args.cloud, args.output, _options(args), args.hypervisor)
+    changed = _update(args.cloud, args.output, secret_options(args), args.hypervisor)
     for path in changed:
         logger.info("%s %s", "wrote" if path.exists() else "removed", path)
     if not changed:
         logger.info("%s is up to date", args.output)
+    return 0
+
+
+def _print_schema(args: argparse.Namespace) -> int:
+    from generator import contracts, schemas
+
+    print(schemas.text(args.schema, contracts.installed), end="")
     return 0
 
 
@@ -167,7 +109,7 @@ def _compare(args: argparse.Namespace) -> int:
     out = args.output
     plan = _plan(args.cloud, out, args.hypervisor)
     with lock_directory(out) if out.exists() else contextlib.nullcontext():
-        files = _files(plan, args.cloud, out, _options(args))
+        files = _files(plan, args.cloud, out, secret_options(args))
         stale = directory.stale(files, out)
         found = [
             f"{path.relative_to(out)} {directory.difference(path, files, out)}" for path in stale
@@ -178,27 +120,18 @@ def _compare(args: argparse.Namespace) -> int:
                 print("would write" if there else "would remove", printable(str(path), ""))
                 print(printable(directory.lines_changed(path, files, out)), end="")
     if found and args.check:
-        raise AltostratusError(f"{out} is stale: {', '.join(found)}", f"run {_command(args)}")
+        raise AltostratusError(f"{out} is stale: {', '.join(found)}", f"run {command(args)}")
     if not found:
         logger.info("%s is up to date", out)
     return 0
 
 
-def _command(args: argparse.Namespace) -> str:
-    """Return the command that brings the output directory up to date, for the shell."""
-    words = ["generate-stacks", args.cloud, "-o", args.output]
-    words += ["--hypervisor", args.hypervisor] if args.hypervisor else []
-    words += ["--joined-secrets", args.joined_secrets] if args.joined_secrets else []
-    return shlex.join(map(str, words))
-
-
 def _read(cloud_file: Path, hypervisor: str | None) -> "tuple[Cloud, Contracts]":
-    from altostratus.datafiles import elements_path
     from altostratus.yamlfile import document
     from generator import cloudfile, contracts
 
     document.require(cloud_file, "name a cloud file; examples/ has some")
-    known = contracts.load(elements_path())
+    known = contracts.installed()
     return cloudfile.load(cloud_file, known, hypervisor), known
 
 
@@ -216,9 +149,10 @@ def _plan(cloud_file: Path, out: Path, hypervisor: str | None) -> "Plan":
 def _files(plan: "Plan", cloud_file: Path, out: Path, options: SecretOptions) -> "dict[str, File]":
     from altostratus.datafiles import templates_path
     from generator.output import names, render
+    from imagebuild import elementspath
 
     secrets = _secrets(plan, out, options)
-    files = render.files(plan, templates_path(), secrets)
+    files = render.files(plan, templates_path(), secrets, elementspath.own())
     if any((out / name).resolve() == cloud_file.resolve() for name in files):
         raise InputError(f"{cloud_file} would be overwritten", "write to another directory: -o OUT")
     _warn_of_limits(plan.cloud, files[names.stack(plan.cloud.name)], cloud_file)

@@ -109,7 +109,7 @@ def _plan(
     args: argparse.Namespace, images_of: ImagesOf | None, cache: "Cache", directory: Path
 ) -> list["Step"]:
     from altostratus import datafiles
-    from imagebuild import images, plan, ramdisk
+    from imagebuild import elements, elementspath, images, plan, ramdisk
 
     if args.deploy_ramdisk:
         if args.hypervisor or args.role or args.partition:
@@ -121,8 +121,13 @@ def _plan(
         listed = images_of(args.cloud or datafiles.examples_path() / DEFAULT_CLOUD)
     else:
         listed = images.read_images(args.config)
+        if elementspath.VARIABLE not in os.environ:
+            elementspath.adopt(images.read_elements_path(args.config))
     chosen = images.select(listed, args.hypervisor, args.role, partition=args.partition)
-    return plan.make_plan(chosen, cache, directory, args.force)
+    steps = plan.make_plan(chosen, cache, directory, args.force)
+    used = {name for step in steps for name in (*step.recipe.elements, *step.recipe.inside)}
+    elementspath.note_replaced(elements.search_path(), used)
+    return steps
 
 
 def _build(

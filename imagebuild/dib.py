@@ -102,7 +102,7 @@ def build_root(
     # Only the resolved elements: if one hides another, diskimage-builder's package-installs-squash
     # would take the packages of both.
     for name, source in recipe.elements.items():
-        (place.work / "elements" / name).symlink_to(source)
+        _provide(source, place.work / "elements" / name)
     environment = _environment(recipe, place, mirrors)
     names = list(recipe.wanted)
     if parent:
@@ -117,6 +117,14 @@ def build_root(
     except process.CommandError as error:
         raise explained(error, recipe.name, place) from error
     return place.work / "root.tar", times.phases
+
+
+def _provide(source: Path, target: Path) -> None:
+    if re.search(r"\s", str(source)):
+        # diskimage-builder resolves links, and takes a blank for the end of a path.
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        target.symlink_to(source)
 
 
 def write_prebuilt_root(recipe: Recipe, directory: Path) -> None:

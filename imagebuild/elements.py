@@ -13,6 +13,7 @@ from altostratus import datafiles
 from altostratus.errors import InputError
 from altostratus.yamlfile import document
 from altostratus.yamlfile.problems import Report
+from imagebuild import elementspath
 
 EVERY_LAYER = frozenset(
     {
@@ -50,19 +51,15 @@ _IRRELEVANT = frozenset({"README.rst", "README.md", CONTRACT, "tests", "__pycach
 
 
 def search_path() -> list[Path]:
-    """Return the directories to search for elements, first match first.
+    """Return the directories to search for elements, first match first, each once.
 
     ``ELEMENTS_PATH`` (as diskimage-builder knows it) comes before the project's elements, and these
-    before diskimage-builder's.
+    before diskimage-builder's. Raises InputError as ``elementspath.own``.
     """
     import diskimage_builder.paths
 
-    own = os.environ.get("ELEMENTS_PATH", "")
-    return [
-        *(Path(part).absolute() for part in own.split(":") if part),
-        datafiles.elements_path(),
-        Path(diskimage_builder.paths.get_path("elements")),
-    ]
+    theirs = Path(diskimage_builder.paths.get_path("elements"))
+    return elementspath.unique([*elementspath.own(), datafiles.elements_path(), theirs])
 
 
 def closure(names: Iterable[str], path: Sequence[Path]) -> dict[str, Path]:
@@ -157,7 +154,7 @@ def _missing(wanted: Sequence[str], path: Sequence[Path], message: str) -> Input
     names = {entry.name for directory in path for entry in directory.iterdir() if entry.is_dir()}
     missing = [name for name in wanted if name not in names] or [message.split("'")[1]]
     lines = [f"there is no element {name}{_nearest(name, names)}" for name in missing]
-    return InputError("\n".join(lines), "ELEMENTS_PATH names further directories of elements")
+    return InputError("\n".join(lines), elementspath.lost_hint())
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

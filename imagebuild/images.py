@@ -26,6 +26,7 @@ from altostratus.yamlfile import document, schema
 from altostratus.yamlfile.document import Node
 from altostratus.yamlfile.problems import Report
 from altostratus.yamlfile.schema import Schema
+from imagebuild import elementspath
 
 NAME: Schema = {
     "type": "string",
@@ -78,6 +79,11 @@ IMAGES: Schema = {
     "type": "object",
     "required": ["images"],
     "properties": {
+        "elements_path": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "description": "Directories of elements, unless `ELEMENTS_PATH` is set",
+        },
         "images": {
             "type": "array",
             "items": IMAGE,
@@ -144,6 +150,24 @@ def read_images(path: Path) -> list[Image]:
     return [
         Image(**{**item, "elements": tuple(item["elements"])}) for item in node.plain()["images"]
     ]
+
+
+def read_elements_path(path: Path) -> list[Path]:
+    """Return the directories of elements that the image list ``path`` names, absolute.
+
+    A relative one is taken from the file's directory. Raises as ``read_images``, and
+    InvalidInputError with every directory that cannot be searched.
+    """
+    read_images(path)
+    report, found = Report(), []
+    listed = document.load(path, report).get("elements_path")
+    for item in listed.items if listed else ():
+        found.append((path.parent / str(item.value)).absolute())
+        if reason := elementspath.unusable(found[-1]):
+            hint = f"generate the list again, or set {elementspath.VARIABLE}"
+            report.add(item.mark, f"elements_path: {item.value}: {reason}", hint)
+    report.raise_if_any()
+    return found
 
 
 def _check_partition(image: Node, report: Report) -> None:

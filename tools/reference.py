@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what follows from schemas, checks and contracts: ``docs/``, defaults for elements.
+"""Writes what follows from schemas, checks and contracts: ``docs/``, ``schemas/``, defaults.
 
-``python -m tools.reference`` in a checkout rewrites them; a test fails while they are stale.
+``python -m tools.reference`` in a checkout rewrites them; a test fails while they are stale. The
+table of services has those of ``ELEMENTS_PATH``, too: a copy of this project documents its own.
 """
 
 import json
@@ -12,21 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from altostratus.files import write_text
+from altostratus.yamlfile.kinds import FILES
 from altostratus.yamlfile.schema import Schema
-from generator import checks, contracts
+from devtest.cloud import heatenv
+from generator import checks, contracts, schemas
 from generator.cloudfile import grammar
 from generator.contracts import secretkinds
 from generator.contracts.grammar import SERVICE_SCHEMA
 from generator.contracts.model import Contracts
 from generator.contracts.references import KINDS, references
 from generator.plan.metadata import nested
+from imagebuild import images, manifest
 from setupcloud import flavors, neutron, nodeschema
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 ELEMENTS = DOCS.parent / "elements"
 
-SCHEMA = "cloud.schema.json"
+SCHEMAS = DOCS.parent / "schemas"
 
 _TABLE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -42,12 +46,12 @@ _TYPES = {
 
 def documents() -> dict[Path, str]:
     """Return the present content of every generated document by its path."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **grammar.CLOUD}
-    found = {DOCS / SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"}
+    ours = contracts.load(ELEMENTS)
+    found = {SCHEMAS / f"{kind}.json": _schema(kind, ours) for kind in FILES}
     for name in ("checks.md", "cloud-file.md", "networks.md", "register-nodes.md", "services.md"):
         text = (DOCS / name).read_text(encoding="utf-8")
         found[DOCS / name] = _TABLE.sub(lambda match: match[1] + _table(match[2]) + match[3], text)
-    return found | _nova_defaults(contracts.load(ELEMENTS))
+    return found | _nova_defaults(ours)
 
 
 def main() -> int:
@@ -57,6 +61,20 @@ def main() -> int:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
     return 0
+
+
+def _schema(kind: str, ours: Contracts) -> str:
+    """Return the schema of a ``kind`` of file, with the contracts of this project."""
+    fixed = {
+        "images": images.IMAGES,
+        "manifest": manifest.MANIFEST,
+        "networks": neutron.NETWORKS,
+        "flavors": flavors.FLAVORS,
+        "nodes": nodeschema.NODES,
+        "heat-env": heatenv.FILE,
+    }
+    schema = fixed[kind] if kind in fixed else schemas.LIVE[kind](ours)
+    return schemas.written(kind, {"title": FILES[kind].replace("`", ""), **schema})
 
 
 def _nova_defaults(known: Contracts) -> dict[Path, str]:
@@ -97,9 +115,16 @@ def _table(name: str) -> str:
             (f"`{name}`", kind.description) for name, kind in secretkinds.KINDS.items()
         ),
         "references": _references(),
+        "services": _services(),
+        "schemas": iter((f"`{kind}`", text) for kind, text in FILES.items()),
         **{f"checks-{area}": _checks(area) for area in checks.areas()},
     }
-    heads = {"secrets": ("kind", "value"), "references": ("reference", "stands for")}
+    heads = {
+        "secrets": ("kind", "value"),
+        "references": ("reference", "stands for"),
+        "services": ("service", "group", "needs", "what it is"),
+        "schemas": ("kind", "file"),
+    }
     properties = ("key", "type", "default", "meaning")
     about = ("id", "name", "severity", "what is wrong")
     head = heads.get(name, about if name.startswith("checks-") else properties)
@@ -151,6 +176,11 @@ def _references() -> Iterator[tuple[str, str]]:
     for kind, text in KINDS.items():
         names = {"region": "", "self": ":WHAT", "secret": ":NAME"}
         yield f"`{{{kind}{names.get(kind, ':SERVICE')}}}`", text
+
+
+def _services() -> Iterator[tuple[str, ...]]:
+    for name, one in contracts.installed().services.items():
+        yield f"`{name}`", one.group or "", ", ".join(one.needs), one.summary
 
 
 if __name__ == "__main__":

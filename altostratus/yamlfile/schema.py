@@ -22,12 +22,12 @@ from altostratus.yamlfile.problems import Problem, Report, alike, nearest
 Schema = Mapping[str, Any]
 
 _KEYWORDS = """
-    type enum pattern minimum exclusiveMinimum maximum minLength minItems maxItems minProperties
-    items properties required additionalProperties propertyNames title description default examples
-    writeOnly
+    type enum anyOf pattern minimum exclusiveMinimum maximum minLength minItems maxItems
+    minProperties items properties required additionalProperties propertyNames title description
+    default examples writeOnly
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
-"""The keywords that this project's schemas may use."""
+"""The keywords that this project's schemas may use; the alternatives of anyOf differ in type."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -47,6 +47,8 @@ _WORDS = {
     "object": "a mapping",
     "null": "null",
 }
+TYPES = tuple(_TYPES)
+"""The types that a schema can name."""
 
 # Unknown keys that may be misspelt ones.
 _COMPARED = 100
@@ -74,7 +76,9 @@ def problems(
     if node.value is None and node.lost:
         return  # reported already
     hidden = schema.get("writeOnly", hidden or is_secret(what))
-    if not _has_type(node, schema):
+    if "anyOf" in schema:
+        yield from problems(node, _alternative(node, schema), what, hidden)
+    elif not _has_type(node, schema):
         message = f"{what}: {_shown(node, hidden)} is not {_noun(schema)}"
         yield checks.TYPE.at(node.mark, message, _hint(schema, message))
     elif isinstance(node.value, dict):
@@ -107,6 +111,8 @@ def sound(node: Node, schema: Schema) -> Node | None:
     A mapping may still lack required keys. They are ``lost`` there, like the keys of what was left
     out and those that unknown keys probably stand for. None if nothing can be used.
     """
+    if "anyOf" in schema:
+        schema = _alternative(node, schema)
     if not _has_type(node, schema) or (node.value is None and node.lost):
         return None
     if isinstance(node.value, dict):
@@ -156,6 +162,13 @@ def _meant(node: Node, schema: Schema) -> set[str]:
     unknown = node.fields.keys() - properties.keys()
     few = islice(sorted(unknown), _COMPARED)
     return {near[0] for key in few if (near := alike(key, properties))} & absent
+
+
+def _alternative(node: Node, schema: Schema) -> Schema:
+    """Return the one of ``anyOf`` that is for the type of ``node``; the first one if none is."""
+    options: list[Schema] = schema["anyOf"]
+    chosen = next((one for one in options if _has_type(node, one)), options[0])
+    return {**{word: value for word, value in schema.items() if word != "anyOf"}, **chosen}
 
 
 def _has_type(node: Node, schema: Schema) -> bool:

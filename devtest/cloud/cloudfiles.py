@@ -25,7 +25,7 @@ def read(file: Path | None, hypervisor: str | None = None) -> tuple[Cloud, Path]
     path = file or datafiles.examples_path() / DEFAULT_CLOUD
     if not path.is_file():
         raise InputError(f"{path}: no such file", "--cloud takes a cloud file, see examples/")
-    known = contracts.load(datafiles.elements_path())
+    known = contracts.installed()
     return cloudfile.load(path, known, hypervisor), path.absolute()
 
 

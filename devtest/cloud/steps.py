@@ -20,7 +20,7 @@ from altostratus.clients import heat as heat_api
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
-from devtest import clouds, undercloud
+from devtest import clouds, ownelements, undercloud
 from devtest.cloud import deploy, heatenv, stacks, verify
 from devtest.cloud.cloudfiles import RAMDISK
 from devtest.tools import tool
@@ -79,6 +79,7 @@ class Steps:
 
     def make(self, *pairs: tuple[str, Path]) -> None:
         """Generate the files of clouds (name, cloud file), then build their images."""
+        ownelements.remember(self.workspace)
         for name, file in pairs:
             with self.step(f"generate {name}"):
                 tool("generator.generate", self._generate(name, file))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from altostratus import files
 from altostratus.errors import AltostratusError
 from altostratus.process import CommandError
-from devtest import container, settings, undercloud, workspace
+from devtest import container, ownelements, settings, undercloud, workspace
 from devtest.container.spec import Spec
 from devtest.undercloud import nodes
 from devtest.workspace import Workspace
@@ -19,9 +19,14 @@ SHELL = ("/bin/bash", "--login")
 
 
 def find(args: argparse.Namespace) -> Workspace:
-    """Return the workspace of the undercloud that is meant by the options and the environment."""
+    """Return the workspace of the undercloud that is meant by the options and the environment.
+
+    The directories of elements that its last build used are used again, see ``ownelements``.
+    """
     chosen = settings.given(args.name, args.undercloud, args.transfer_network, os.environ)
-    return workspace.find(chosen)
+    found = workspace.find(chosen)
+    ownelements.recall(found)
+    return found
 
 
 def need_root() -> None:

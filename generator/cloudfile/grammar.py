@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The grammar of cloud files as one JSON Schema, from which everything else derives.
 
-The parser checks files against it and takes the defaults from it; ``tools.reference`` writes
-``docs/cloud.schema.json`` (for editors) and the tables of ``docs/cloud-file.md`` from it.
+The parser checks files against it and takes the defaults from it; ``generator.schemas`` makes the
+schema for editors of it, and ``tools.reference`` the tables of ``docs/cloud-file.md``.
 """
 
 from typing import Any

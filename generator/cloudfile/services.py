@@ -10,6 +10,7 @@ from generator.cloudfile import checks, settings
 from generator.cloudfile.model import Role
 from generator.contracts import references
 from generator.contracts.model import CATALOGUE, Contract, Contracts
+from imagebuild import elementspath
 
 # Unknown words that may be misspelt ones: each takes a millisecond.
 _COMPARED = 100
@@ -74,7 +75,10 @@ def _unknown(item: Node, name: str, contracts: Contracts, report: Report) -> Non
         message = f"services: '{name}' is shared settings, not a service"
         report.add(item.mark, message, hint, checks.NOT_A_SERVICE)
     else:
-        hint = nearest(name, [*contracts.services, *contracts.groups])
+        known = [*contracts.services, *contracts.groups]
+        hint = nearest(name, known)
+        if not alike(name, known):
+            hint += f"; {elementspath.lost_hint()}"
         message = f"services: unknown service '{name}'"
         report.add(item.mark, message, hint, checks.UNKNOWN_SERVICE)
 

@@ -61,7 +61,7 @@ def _needs(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
 
 def _reads(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
     for read in (contract.node.get("reads") or contract.node).items:
-        if read.value not in contracts.keys:
+        if read.value not in contracts.keys and not contracts.may_have(str(read.value)):
             yield _unknown_key(str(read.value), read.mark, contracts)
 
 
@@ -71,7 +71,8 @@ def _contributions(contract: Contract, contracts: Contracts) -> Iterator[Problem
         mark = contributes.keys[word]
         key = contracts.keys.get(word)
         if key is None:
-            yield _unknown_key(word, mark, contracts)
+            if not contracts.may_have(word):
+                yield _unknown_key(word, mark, contracts)
         elif key.schema["type"] != "array":
             message = f"'{word}' of {key.contract} is not a list"
             yield checks.NOT_A_LIST.at(mark, message, "contribute to a key of the type array")
@@ -91,7 +92,7 @@ def _shown_secret(key: Key, value: Value, mark: Mark) -> Iterator[Problem]:
 
 def _references(value: Value, mark: Mark, contracts: Contracts) -> Iterator[Problem]:
     for reference in references.references(value):
-        if reference.kind == "secret" and reference.name not in contracts.secrets:
+        if reference.kind == "secret" and not _is_secret(reference.name, contracts):
             message = f"no contract has the secret '{reference.name}'"
             hint = nearest(reference.name, contracts.secrets)
             yield checks.UNKNOWN_SECRET.at(mark, message, hint)
@@ -99,8 +100,12 @@ def _references(value: Value, mark: Mark, contracts: Contracts) -> Iterator[Prob
             yield from _unknown_service(reference.name, mark, contracts)
 
 
+def _is_secret(name: str, contracts: Contracts) -> bool:
+    return name in contracts.secrets or contracts.may_have(name)
+
+
 def _unknown_service(name: str, mark: Mark, contracts: Contracts) -> Iterator[Problem]:
-    if name not in contracts.services:
+    if name not in contracts.services and not contracts.may_have(name):
         hint = nearest(name, contracts.services)
         yield checks.UNKNOWN_SERVICE.at(mark, f"unknown service '{name}'", hint)
 

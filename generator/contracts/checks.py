@@ -19,3 +19,5 @@ NOT_A_LIST = Check("E3009", "not-a-list", "A contract contributes to a key that 
 SECRET_SHOWN = Check(
     "E3010", "secret-shown", "A key that is not `secret` has a secret in its value"
 )
+BAD_PATTERN = Check("E3011", "bad-pattern", "A `pattern` is no regular expression")
+GROUP_NAME = Check("E3012", "group-name", "A service is called like a group of services")

@@ -5,7 +5,9 @@
 ``docs/services.md`` is generated from it.
 """
 
-from altostratus.yamlfile.schema import KEYWORDS, Schema
+from typing import Any
+
+from altostratus.yamlfile.schema import KEYWORDS, TYPES, Schema
 from generator.contracts.secretkinds import KINDS
 
 GROUPS = ("control", "network", "compute", "infrastructure")
@@ -17,8 +19,44 @@ _KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
 _KEY = {"type": "string", "pattern": _KEY_PATTERN, "title": _KEY_TITLE}
 # A base contract writes {service}.leaf, see generator.contracts.inheritance.
 _OWN_KEY = {**_KEY, "pattern": r"^([a-z][a-z0-9_-]*|\{service\})(\.[a-z0-9_-]+)+$"}
-KEY_FORM = KEYWORDS - {"default", "required", "description", "writeOnly"}
+KEY_FORM = KEYWORDS - {"anyOf", "default", "required", "description", "writeOnly"}
 """The keywords of a key's entry that form the schema of its value."""
+
+_TYPE_NAME = {"type": "string", "enum": list(TYPES)}
+_NUMBER = {"type": "number"}
+_COUNT = {"type": "integer", "minimum": 0}
+_TEXT = {"type": "string", "minLength": 1}
+
+FORM: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "title": "the JSON Schema of a value",
+    "examples": [{"type": "string"}],
+    "properties": {
+        "type": {"anyOf": [_TYPE_NAME, {"type": "array", "items": _TYPE_NAME, "minItems": 1}]},
+        "enum": {"type": "array", "minItems": 1},
+        "pattern": {**_TEXT, "title": "a regular expression"},
+        "minimum": _NUMBER,
+        "exclusiveMinimum": _NUMBER,
+        "maximum": _NUMBER,
+        "minLength": _COUNT,
+        "minItems": _COUNT,
+        "maxItems": _COUNT,
+        "minProperties": _COUNT,
+        "title": _TEXT,
+        "examples": {"type": "array", "minItems": 1},
+        "description": _TEXT,
+        "default": {},
+        "required": {"type": "array", "items": {"type": "string"}},
+    },
+}
+"""The schema of the schemas in a contract; what is within a schema has the same form."""
+FORM["properties"] |= {
+    "items": FORM,
+    "propertyNames": FORM,
+    "properties": {"type": "object", "additionalProperties": FORM},
+    "additionalProperties": {"anyOf": [{"type": "boolean"}, FORM]},
+}
 
 SERVICE_SCHEMA: Schema = {
     "type": "object",
@@ -59,7 +97,13 @@ SERVICE_SCHEMA: Schema = {
         },
         "units": {
             "type": "array",
-            "items": {"type": "string"},
+            "items": {
+                "type": "string",
+                # A suffix would be there twice: the build and the scripts add their own.
+                "pattern": r"^(?!.*\.service$)[A-Za-z0-9@:_.\\-]+$",
+                "title": "the name of a systemd unit without .service",
+                "examples": ["mariadb"],
+            },
             "description": "systemd units that the element starts, without `.service`; the build "
             "disables them, os-refresh-config enables and starts them",
         },
@@ -86,7 +130,13 @@ SERVICE_SCHEMA: Schema = {
                 "type": {"type": "string", "description": "Type in Keystone's catalogue"},
                 "name": {"type": "string", "description": "Name in Keystone's catalogue"},
                 "port": {"type": "integer", "minimum": 1, "maximum": 65535},
-                "path": {"type": "string", "default": "", "description": "Begins with /, or empty"},
+                "path": {
+                    "type": "string",
+                    "pattern": r"^(/\S*)?$",
+                    "title": "a path that begins with /, or nothing",
+                    "default": "",
+                    "description": "Begins with /, or empty",
+                },
             },
             "description": "The service's entry in Keystone's catalogue",
         },
@@ -115,7 +165,7 @@ SERVICE_SCHEMA: Schema = {
                 "required": ["type", "description"],
                 "additionalProperties": False,
                 "properties": {
-                    **{word: {} for word in sorted(KEY_FORM)},
+                    **{word: FORM["properties"][word] for word in sorted(KEY_FORM)},
                     "description": {
                         "type": "string",
                         "minLength": 1,

@@ -24,7 +24,7 @@ def extended(node: Node, nodes: Mapping[str, Node], report: Report) -> Node:
     ``nodes`` are all contracts by element. An unknown base goes to ``report``.
     """
     name, service, own = node.get("extends"), node.get("service"), node.get("keys")
-    if name is None or service is None:
+    if name is None or service is None or (own and not isinstance(own.value, dict)):
         return node
     base = nodes.get(str(name.value))
     if base is None or (flag := base.get("base")) is None or flag.value is not True:
@@ -56,6 +56,8 @@ def _merged(base: Node, own: Node, service: str) -> Node:
 def _overridden(entry: Node, override: Node | None) -> Node:
     if override is None:
         return entry
+    if not isinstance(override.value, dict) or not isinstance(entry.value, dict):
+        return override  # the schema refuses one of them
     kept = dict(entry.fields)
     if any(word in override.fields for word in SOURCES):
         kept = {word: field for word, field in kept.items() if word not in SOURCES}

@@ -92,11 +92,19 @@ class Contract:
 
 @dataclass(frozen=True)
 class Contracts:
-    """Every contract by service name, and every key and secret of theirs by its own name."""
+    """Every contract by service name, and every key and secret of theirs by its own name.
+
+    ``damaged`` are services, keys and secrets of contracts that have problems, which are reported.
+    """
 
     by_name: Mapping[str, Contract]
     keys: Mapping[str, Key]
     secrets: Mapping[str, str]
+    damaged: frozenset[str] = frozenset()
+
+    def may_have(self, name: str) -> bool:
+        """Return whether a damaged contract has, or may have, what is called ``name``."""
+        return any(name == one or name.startswith(f"{one}.") for one in self.damaged)
 
     @cached_property
     def services(self) -> dict[str, Contract]:

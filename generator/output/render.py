@@ -2,7 +2,7 @@
 """All files of a cloud as text: what ``generate-stacks`` writes, compares or prints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,14 @@ class File:
     mode: int = 0o644
 
 
-def files(plan: Plan, templates: Path, known: Mapping[str, str]) -> dict[str, File]:
+def files(
+    plan: Plan, templates: Path, known: Mapping[str, str], elements: Sequence[Path] = ()
+) -> dict[str, File]:
     """Return every file by its path below the output directory.
 
     ``templates`` is the directory of the hand-written templates, ``known`` the secrets that exist,
-    by Heat parameter; missing ones are generated.
+    by Heat parameter; missing ones are generated. ``elements`` are the user's directories of
+    elements, which the image list names.
     """
     cloud = plan.cloud
     secrets = secretstore.complete(known, plan.secrets)
@@ -43,7 +46,7 @@ def files(plan: Plan, templates: Path, known: Mapping[str, str]) -> dict[str, Fi
     return {
         names.SECRETS: File(secretstore.text(secrets), 0o600),
         **_parameter_files(plan, secrets),
-        names.IMAGES: File(image_list(cloud)),
+        names.IMAGES: File(image_list(cloud, elements)),
         names.stack(cloud.name): File(_yaml(cloud, heat.template(plan), _usage(cloud))),
         names.ENVIRONMENT: File(_yaml(cloud, heat.environment(plan), "")),
         names.NETWORKS: File(_json({"networks": networks})),
@@ -99,9 +102,14 @@ def images(cloud: Cloud) -> list[Image]:
     ]
 
 
-def image_list(cloud: Cloud) -> str:
-    """Return the text of the image list of ``cloud``, for build-images."""
-    content = {"images": [one.as_listed() for one in images(cloud)]}
+def image_list(cloud: Cloud, elements: Sequence[Path] = ()) -> str:
+    """Return the text of the image list of ``cloud``, for build-images.
+
+    ``elements`` are the user's directories of elements: whoever builds may not have the variable
+    (sudo), and would build other images of the same names.
+    """
+    own = {"elements_path": [str(one) for one in elements]} if elements else {}
+    content = {**own, "images": [one.as_listed() for one in images(cloud)]}
     about = f"The images of the cloud: build-images -c {names.IMAGES} -o IMAGES"
     return _yaml(cloud, content, about)
 

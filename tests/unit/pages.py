@@ -48,9 +48,13 @@ def commands(page: Path) -> Iterator[Piece]:
 
 
 def words(command: Piece) -> list[str]:
-    """Return the words of a command line as a shell takes them, without variables set before."""
+    """Return the words of a command line as a shell takes them.
+
+    Without variables that are set before it, and without where its output goes.
+    """
     try:
         split = shlex.split(command.text, comments=True)
+        split = split[: split.index(">")] if ">" in split else split
     except ValueError:
         return []
     while split and re.match(r"[A-Z_]+=", split[0]):

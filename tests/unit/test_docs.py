@@ -137,6 +137,8 @@ def check(piece: Piece, monkeypatch: pytest.MonkeyPatch) -> str:
     [
         "build-images --nonsense",
         "generate-stacks",
+        "generate-stacks --schema cluod > cloud.json",
+        "check-elements",
         "devtest frobnicate",
         "./devtest.sh --cloud",
         "./run-tests.sh --nonsense",

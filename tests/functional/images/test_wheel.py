@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.gate
 
 CHECKOUT = Path(__file__).parents[3]
-TREES = ("elements", "templates", "examples")
+TREES = ("elements", "templates", "examples", "schemas")
 SETUPTOOLS = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]
 PACKAGES = [pattern.removesuffix("*") for pattern in SETUPTOOLS["packages"]["find"]["include"]]
 
@@ -71,3 +71,4 @@ def test_commands_are_there(installed: Path) -> None:
     scripts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts.keys() <= {path.name for path in (installed / "bin").iterdir()}
     assert "usage: build-images" in run(installed / "bin/build-images", "--help")
+    assert "usage: check-elements" in run(installed / "bin/check-elements", "--help")

@@ -329,4 +329,4 @@ def test_help_does_not_load_the_model() -> None:
         "print([m for m in sys.modules if m == 'yaml' or m.startswith('generator.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['generator.generate']"
+    assert done.stdout.strip() == "['generator.arguments', 'generator.generate']"

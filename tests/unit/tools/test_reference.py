@@ -18,16 +18,16 @@ def test_generated_documents_are_fresh() -> None:
 
 
 def test_the_published_schema_is_one_and_takes_the_examples() -> None:
-    schema = json.loads((reference.DOCS / reference.SCHEMA).read_text())
+    schema = json.loads((reference.SCHEMAS / "cloud.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     for path in examples_path().glob("*.yaml"):
         text = path.read_text()
         jsonschema.validate(yaml.safe_load(text), schema)
-        assert f"# yaml-language-server: $schema=../docs/{reference.SCHEMA}" in text
+        assert "# yaml-language-server: $schema=../schemas/cloud.json" in text
 
 
 def test_the_cloud_file_in_the_docs_is_valid() -> None:
     text = (reference.DOCS / "cloud-file.md").read_text()
-    schema = json.loads((reference.DOCS / reference.SCHEMA).read_text())
+    schema = json.loads((reference.SCHEMAS / "cloud.json").read_text())
     first = text.split("```yaml\n")[1].split("```")[0]
     jsonschema.validate(yaml.safe_load(first), schema)
