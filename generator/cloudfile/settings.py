@@ -23,7 +23,8 @@ def check(node: Node, key: Key, contracts: Contracts, report: Report) -> bool:
 def _secret(node: Node, key: Key, contracts: Contracts, report: Report) -> bool:
     name = key.only_secret
     if name is None:
-        names = sorted({one.name for one in references.references(key.value)})
+        found = references.references(key.value)
+        names = sorted({one.name for one in found if one.kind == "secret"})
         message = f"{key.name}: it holds secrets, which 'config' cannot pass on"
         parameters = ", ".join(naming.secret_parameter(one) for one in names)
         hint = f"change them in OUT/secrets.yaml: {parameters}"

@@ -180,6 +180,7 @@ def test_a_secret_in_the_cloud_file_becomes_a_secret(tmp_path: Path) -> None:
         ('{keystone: {admin-password: "Secr3t\\n"}}', "a line break"),
         ("{keystone: {admin-password: 5720240117}}", "keystone.admin-password: the value (not"),
         ("{keystone: {fernet-keys: [Secr3t]}}", "OUT/secrets.yaml: KeystoneFernetKey0"),
+        ("{glance: {db: 'mysql://a:Secr3t@b/c'}}", "OUT/secrets.yaml: GlanceDbPassword\n"),
         (
             "{mariadb: {databases: [{name: a, user: a, password: Secr3t}]}}",
             "mariadb.databases: it holds secrets",

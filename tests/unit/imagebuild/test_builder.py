@@ -18,7 +18,7 @@ import pytest
 from altostratus import process
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError, InputError
-from imagebuild import dib
+from imagebuild import dib, manifest
 from imagebuild.builder import Job, carry_out
 from imagebuild.cache import IMAGES, LAYERS, Cache
 from imagebuild.images import Image
@@ -447,3 +447,15 @@ def test_everything_unknown_is_named_before_anything_is_built(job: Job, own_elem
         "t-other-lxc: unknown release bookwurm; known: bookworm, trixie",
         "t-other-lxc: there is no element zzz",
     ]
+
+
+def test_an_image_is_written_through_a_link(tmp_path: Path) -> None:
+    """Its owner keeps it on another disk."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "new").write_text("new")
+    (tmp_path / "disk/image").write_text("old")
+    (tmp_path / "image").symlink_to("disk/image")
+    manifest._place(tmp_path / "new", tmp_path / "image")
+    assert (tmp_path / "image").is_symlink()
+    assert (tmp_path / "disk/image").read_text() == "new"
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["image"]
