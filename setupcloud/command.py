@@ -6,6 +6,7 @@ another, and says of each what was done, or with ``--dry-run`` what would be don
 """
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class Difference:
 
     def plain(self) -> dict[str, Any]:
         """Return it for ``--json``; a secret one has no values there."""
-        values = {} if self.secret else {"old": self.old, "new": self.new}
+        values = {} if self.secret else {"old": _hidden(self.old), "new": _hidden(self.new)}
         return {"field": self.field, **values}
 
 
@@ -172,6 +173,11 @@ def _item(one: Done, dry_run: bool) -> dict[str, Any]:
     }
 
 
+def _hidden(value: Any) -> Any:
+    """Return ``value`` without the password that an address may have in it."""
+    return re.sub(r"//[^/@\s]*@", "//…@", value) if isinstance(value, str) else value
+
+
 def _shown(value: Any) -> str:
     if value is None or value == "":
         return "none"
@@ -179,5 +185,5 @@ def _shown(value: Any) -> str:
         return "[" + ", ".join(map(_shown, value)) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(_hidden(value))
     return text if text.isprintable() else ascii(text)

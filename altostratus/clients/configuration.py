@@ -110,7 +110,9 @@ def _urls(auth: Mapping[str, Any]) -> Iterator[str]:
     for key in _URLS:
         value = auth.get(key)
         if isinstance(value, str) and value and not _odd(value) and not _is_url(value):
-            yield f"{key} is '{value}', which is no URL such as http://192.168.24.1:5000/v3"
+            # It may have a password in it.
+            shown = re.sub(r"[^/\s]*@", "…@", value)
+            yield f"{key} is '{shown}', which is no URL such as http://192.168.24.1:5000/v3"
 
 
 def _is_url(text: str) -> bool:

@@ -130,6 +130,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "auth_url: list": (cloud_with(FULL | {"auth_url": ["x"]}), "auth_url of the cloud mine: not a"),
     "no scheme": (cloud_with(FULL | {"auth_url": "127.0.0.1:9/v3"}), "is '127.0.0.1:9/v3', which"),
+    "in the URL": (cloud_with(FULL | {"auth_url": "u:secretive@h:5/v3"}), "is '…@h:5/v3', which"),
     "no host": (cloud_with(FULL | {"auth_url": "http:///v3"}), "which is no URL"),
     "port": (cloud_with(FULL | {"auth_url": "http://127.0.0.1:99999"}), "which is no URL"),
     "IPv6": (cloud_with(FULL | {"auth_url": "http://[::1/v3"}), "which is no URL"),

@@ -643,6 +643,18 @@ def test_a_dry_run_says_what_differs(
     assert "newer" not in said.out + said.err
 
 
+def test_a_password_in_an_address_is_not_shown(
+    command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(command, REDFISH)
+    wanted = {"nodes": [REDFISH | {"pm_addr": "http://me:secretive@10.0.0.1/x"}]}
+    assert run(tmp_path, wanted, "--dry-run") == 0
+    assert run(tmp_path, wanted, "--dry-run", "--json") == 0
+    said = capsys.readouterr()
+    assert "http://127.0.0.1:8801 -> http://…@10.0.0.1/x" in said.out
+    assert "secretive" not in said.out + said.err
+
+
 def test_json(command: Ironic, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     register(command, REDFISH)
     command.all_nodes["n0"].provision_state = "active"
