@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from altostratus import datafiles, process
 from altostratus.errors import AltostratusError
+from imagebuild import elementfiles, elements
 from imagebuild.isolation import isolated
 from imagebuild.recipes import Recipe
 
@@ -99,10 +99,7 @@ def build_root(
     """
     for name in ("tmp", "dev", "elements", "locks"):
         (place.work / name).mkdir(exist_ok=True)
-    # Only the resolved elements: if one hides another, diskimage-builder's package-installs-squash
-    # would take the packages of both.
-    for name, source in recipe.elements.items():
-        (place.work / "elements" / name).symlink_to(source)
+    _copy_elements(recipe, place.work / "elements")
     environment = _environment(recipe, place, mirrors)
     names = list(recipe.wanted)
     if parent:
@@ -119,20 +116,40 @@ def build_root(
     return place.work / "root.tar", times.phases
 
 
+def _copy_elements(recipe: Recipe, directory: Path) -> None:
+    """Copy the elements of ``recipe``, which must be as they were when its key was computed.
+
+    Only these: if one hides another, diskimage-builder's package-installs-squash would take the
+    packages of both.
+    """
+    copies = {name: directory / name for name in recipe.elements}
+    for name, source in recipe.elements.items():
+        elementfiles.copy(source, copies[name])
+    now = elements.file_digests(copies)
+    then = {
+        name: digest
+        for name, digest in recipe.digests.items()
+        if name.partition("/")[0] in recipe.elements
+    }
+    if changed := [name for name in sorted(now.keys() | then) if now.get(name) != then.get(name)]:
+        raise AltostratusError(
+            f"{recipe.name}: elements changed while images were being built: {', '.join(changed)}",
+            "run the same command again",
+        )
+
+
 def write_prebuilt_root(recipe: Recipe, directory: Path) -> None:
     """Write the element prebuilt-root, completed for ``recipe``, below ``directory``.
 
     See elements/prebuilt-root/README.rst.
     """
     target = directory / "prebuilt-root"
-    shutil.copytree(datafiles.elements_path() / "prebuilt-root", target, dirs_exist_ok=True)
+    elementfiles.copy(datafiles.elements_path() / "prebuilt-root", target)
     provides = ["operating-system", *recipe.inside]
     (target / "element-provides").write_text("".join(f"{name}\n" for name in provides))
     (target / "element-deps").write_text("".join(f"{name}\n" for name in recipe.again))
     for source in recipe.inside.values():
-        for hooks in INHERITED_HOOKS:
-            if (source / hooks).is_dir():
-                shutil.copytree(source / hooks, target / hooks, dirs_exist_ok=True)
+        elementfiles.copy(source, target, INHERITED_HOOKS)
 
 
 def explained(error: process.CommandError, name: str, place: Place) -> AltostratusError:
@@ -166,7 +183,8 @@ def _run_isolated(
 
 
 def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> dict[str, str]:
-    programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    # The usual directories come before those of the user's PATH, which `su` may have shortened.
+    programs = [str(Path(sys.executable).parent), *STANDARD_PATH, os.environ.get("PATH", "")]
     temporary = str(place.work / "tmp")
     return {
         **mirrors,
@@ -176,8 +194,7 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **({} if _memory_for_tmpfs() else {"DIB_NO_TMPFS": "1"}),
         **(KEEP_ROOT if place.keep_root else {}),
-        "PATH": ":".join([*programs, "/usr/sbin", "/sbin"]),
-        "USER": "root",
+        "PATH": ":".join(filter(None, programs)),
         "ALTOSTRATUS_PACKAGES": str(datafiles.packages_path()),
         "ELEMENTS_PATH": str(place.work / "elements"),
         "DIB_IMAGE_CACHE": str(place.cache),
@@ -187,14 +204,30 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
     }
 
 
+STANDARD_PATH = (
+    *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
+)
+# What a build inherits of the user's environment must not shape its result.
 OPTIONS_OF_THE_RUN: Mapping[str, str] = {
     "DEBIAN_FRONTEND": "noninteractive",
+    "LC_ALL": "C.UTF-8",
+    "TERM": "dumb",
+    "TZ": "UTC",
+    "USER": "root",
+    # Of mkinitramfs, shadow, systemd-sysusers, py3compile and others instead of the time.
+    "SOURCE_DATE_EPOCH": str(formats.EPOCH),
+    # The order of sets and hashes reaches byte code and debconf's files.
+    "PYTHONHASHSEED": "0",
+    "PERL_HASH_SEED": "0",
+    # A server that is silent for so many seconds fails a download; PIP_* of the user win.
+    "PIP_DEFAULT_TIMEOUT": str(NETWORK_TIMEOUT),
+    "PIP_RETRIES": str(NETWORK_RETRIES),
     # Of the disk image that the element directory-image prevents; diskimage-builder would spend
     # seconds on computing it.
     "DIB_IMAGE_SIZE": "1",
     "OVERWRITE_OLD_IMAGE": "1",
 }
-"""Variables of a run that do not change its result."""
+"""Variables of every run, whatever it builds."""
 
 KEEP_ROOT: Mapping[str, str] = {
     # A tmpfs would end with the run.
