@@ -12,26 +12,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from altostratus import space
+
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     """Write ``text`` (UTF-8) to ``path`` atomically and with exactly ``mode``, whatever the umask.
 
     Readers see the old content or the new: a temporary file in the same directory gets its mode,
     then its content, is flushed to disk and renamed. Missing parent directories are created.
+    Raises NoSpaceError that names path and size if the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).rename(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+    content = text.encode()
+    with space.needed(path, len(content)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).rename(path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(temporary).unlink()
+            raise
 
 
 def write_json(path: Path, data: Any, mode: int = 0o644) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from altostratus import datafiles, process
+from altostratus import datafiles, process, space
 from altostratus.errors import AltostratusError
-from imagebuild import elementfiles, elements
+from imagebuild import elementfiles, elements, formats
 from imagebuild.isolation import isolated
 from imagebuild.recipes import Recipe
 
@@ -19,6 +19,16 @@ INHERITED_HOOKS = ("environment.d", "pre-finalise.d", "finalise.d", "cleanup.d")
 
 # Free memory that a build in a tmpfs may want, in GiB: an image of 2 GiB and its packages.
 TMPFS_NEED = 5
+
+NETWORK_TIMEOUT = 30
+"""Seconds without an answer after which a download fails."""
+NETWORK_RETRIES = 2
+SILENCE = 900.0
+"""Seconds without a line of output after which a build is stopped; byte-compiling takes longest."""
+
+# Bytes that a build may want where it works: its root, the archive of it, and packages.
+BUILD_NEED = 3 * 2**30
+LOG_NEED = 2**20
 
 TAIL_LINES = 15
 
@@ -30,14 +40,17 @@ _TIDYING = re.compile(r"\| Unmount |State already cleaned")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \| ")
 _END = re.compile(r"dib-run-parts -+ END PROFILING")
 
-_NO_SPACE = "make room on {work}, or set ALTOSTRATUS_CACHE to a larger disk"
+_NO_SPACE = (
+    f"make room on {{work}}, where a build needs up to {BUILD_NEED} bytes"
+    f" ({BUILD_NEED / 2**30:.0f} GiB), or set ALTOSTRATUS_CACHE to a larger disk"
+)
 
 _CAUSES = {
-    "No space left on device": _NO_SPACE,
-    # apt's check before a download.
-    "You don't have enough free space": _NO_SPACE,
+    **dict.fromkeys(space.SIGNS, _NO_SPACE),
     "Temporary failure resolving": "the mirror's name cannot be resolved: check the network and "
     "/etc/resolv.conf",
+    "Connection timed out": "the mirror or a proxy does not answer: check the network, "
+    "http_proxy and apt's sources; what is downloaded is kept",
     "Failed to fetch": "a download failed: check the network and the apt configuration, then run "
     "the same command again; what is downloaded is kept",
     "Could not connect to": "the mirror is unreachable: check the network and apt's sources",
@@ -110,7 +123,8 @@ def build_root(
     command += ["-o", str(place.work / "root"), *names]
     times = PhaseTimes(report)
     try:
-        _run_isolated(command, environment, place, times.feed)
+        with space.needed(place.log, LOG_NEED):
+            _run_isolated(command, environment, place, times.feed)
     except process.CommandError as error:
         raise explained(error, recipe.name, place) from error
     return place.work / "root.tar", times.phases
@@ -178,6 +192,7 @@ def _run_isolated(
         cwd=place.work,
         log=place.log,
         on_line=on_line,
+        silence=SILENCE,
         die_with_parent=True,
     )
 
@@ -195,6 +210,8 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
         **({} if _memory_for_tmpfs() else {"DIB_NO_TMPFS": "1"}),
         **(KEEP_ROOT if place.keep_root else {}),
         "PATH": ":".join(filter(None, programs)),
+        "ALTOSTRATUS_APT_LIMITS": "\n".join(f"{limit};" for limit in APT_LIMITS),
+        "DIB_MMDEBSTRAP_EXTRA_ARGS": " ".join(f"--aptopt='{limit}'" for limit in APT_LIMITS),
         "ALTOSTRATUS_PACKAGES": str(datafiles.packages_path()),
         "ELEMENTS_PATH": str(place.work / "elements"),
         "DIB_IMAGE_CACHE": str(place.cache),
@@ -204,6 +221,11 @@ def _environment(recipe: Recipe, place: Place, mirrors: Mapping[str, str]) -> di
     }
 
 
+APT_LIMITS = (
+    f'Acquire::http::Timeout "{NETWORK_TIMEOUT}"',
+    f'Acquire::https::Timeout "{NETWORK_TIMEOUT}"',
+    f'Acquire::Retries "{NETWORK_RETRIES}"',
+)
 STANDARD_PATH = (
     *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
 )

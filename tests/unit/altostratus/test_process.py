@@ -122,7 +122,7 @@ def test_a_child_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_running_commands_can_be_stopped_from_another_thread() -> None:
-    timer = threading.Timer(0.3, process.terminate_running)
+    timer = threading.Timer(0.3, process.stop_running)
     timer.start()
     with pytest.raises(CommandError, match="SIGTERM"):
         run(["sleep", "1000"])
