@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from altostratus import datafiles, process, space
-from altostratus.errors import AltostratusError
+from altostratus.errors import AltostratusError, InputError
 from imagebuild import elementfiles, elements, formats
 from imagebuild.isolation import isolated
 from imagebuild.recipes import Recipe
@@ -75,6 +75,20 @@ class Place:
     """Leave the root in the work directory if the run fails."""
 
 
+def check_path(cache: Path) -> None:
+    """Raise InputError if diskimage-builder cannot work below ``cache``.
+
+    Its scripts split paths at blanks, and lists of directories at colons; so do mount's options, at
+    commas, too.
+    """
+    if odd := sorted(set(re.findall(r"[^\w./+@%~-]", str(cache)))):
+        shown = ", ".join(repr(character) for character in odd)
+        raise InputError(
+            f"diskimage-builder cannot work below {str(cache)!r}: its path has {shown}",
+            "set ALTOSTRATUS_CACHE to a directory without such characters in its path",
+        )
+
+
 class PhaseTimes:
     """Reads the seconds that each phase took from diskimage-builder's output, line by line."""
 
@@ -112,7 +126,7 @@ def build_root(
     """
     for name in ("tmp", "dev", "elements", "locks"):
         (place.work / name).mkdir(exist_ok=True)
-    _copy_elements(recipe, place.work / "elements")
+    copy_elements(recipe, place.work / "elements")
     environment = _environment(recipe, place, mirrors)
     names = list(recipe.wanted)
     if parent:
@@ -130,7 +144,7 @@ def build_root(
     return place.work / "root.tar", times.phases
 
 
-def _copy_elements(recipe: Recipe, directory: Path) -> None:
+def copy_elements(recipe: Recipe, directory: Path) -> None:
     """Copy the elements of ``recipe``, which must be as they were when its key was computed.
 
     Only these: if one hides another, diskimage-builder's package-installs-squash would take the

@@ -82,7 +82,7 @@ def copy(directory: Path, target: Path, tops: Collection[str] = ()) -> None:
 
     With ``tops`` only these of its files and directories. Raises InputError as ``entries`` does.
     """
-    target.mkdir(exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     for entry in entries(directory):
         if tops and entry.name.partition("/")[0] not in tops:
             continue

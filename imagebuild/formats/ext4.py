@@ -25,6 +25,7 @@ _ENVIRONMENT = {
     # The clock of e2fsprogs' programs.
     "E2FSPROGS_FAKE_TIME": str(EPOCH),
 }
+_TIMES = ("ctime", "atime")
 _COUNTS = ("Inode count", "Free inodes")
 # Inode numbers, https://docs.kernel.org/filesystems/ext4/special_inodes.html.
 _ROOT_INODE, _FIRST_INODE = 2, 11
@@ -53,18 +54,20 @@ def write(root: Path, target: Path, key: str, *, journal: bool, offset: int = 0)
         env=_ENVIRONMENT,
         die_with_parent=True,
     )
-    _settle_changes(target, offset)
+    _settle_inodes(target, offset)
     return size
 
 
-def _settle_changes(target: Path, offset: int) -> None:
-    """Set the time of change of every inode, which mke2fs takes from the directory, to EPOCH."""
+def _settle_inodes(target: Path, offset: int) -> None:
+    """Set the times of change and access of every inode, which the source has, to EPOCH."""
     image = f"{target}?offset={offset}"
     told = process.run(["debugfs", "-R", "show_super_stats -h", image], env=_ENVIRONMENT).stdout
     count, free = (int(re.findall(rf"^{what}: +(\d+)$", told, re.M)[0]) for what in _COUNTS)
     used = [_ROOT_INODE, *range(_FIRST_INODE, count - free + 1)]
-    commands = "".join(f"set_inode_field <{number}> ctime @{EPOCH}\n" for number in used)
-    process.run(["debugfs", "-w", "-f", "-", image], input=commands, env=_ENVIRONMENT)
+    commands = [f"set_inode_field <{n}> {time} @{EPOCH}" for n in used for time in _TIMES]
+    process.run(
+        ["debugfs", "-w", "-f", "-", image], input="\n".join(commands) + "\n", env=_ENVIRONMENT
+    )
 
 
 def _measure(root: Path) -> tuple[int, int]:
