@@ -69,8 +69,8 @@ class Cache:
     def find(self, kind: str, recipe: Recipe) -> Entry | None:
         """Return the entry of ``recipe``, None if it is absent or its file was written to.
 
-        This reads no file: see ``take``. An entry of the same key under another name has the same content: roles of several clouds
-        share their images.
+        This reads no file: see ``take``. An entry of the same key under another name has the same
+        content: roles of several clouds share their images.
         """
         return next(self._entries(kind, recipe), None)
 

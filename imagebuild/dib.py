@@ -240,9 +240,7 @@ APT_LIMITS = (
     f'Acquire::https::Timeout "{NETWORK_TIMEOUT}"',
     f'Acquire::Retries "{NETWORK_RETRIES}"',
 )
-STANDARD_PATH = (
-    *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
-)
+STANDARD_PATH = (*("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),)
 # What a build inherits of the user's environment must not shape its result.
 OPTIONS_OF_THE_RUN: Mapping[str, str] = {
     "DEBIAN_FRONTEND": "noninteractive",

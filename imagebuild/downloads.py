@@ -2,10 +2,10 @@
 """Distribution packages that builds have downloaded, kept for later builds.
 
 apt locks its archive directory, and diskimage-builder mounts one directory into every chroot: two
-concurrent runs need two directories (slots). All downloads are kept in a pool, with their digests beside them; a
-slot starts with hard links to those of the pool. apt checks the digest of what it downloads, but of
-a file that it finds there only the size: so the pool is checked whenever it is used, and a damaged
-package is dropped and downloaded again.
+concurrent runs need two directories (slots). All downloads are kept in a pool, with their digests
+beside them; a slot starts with hard links to those of the pool. apt checks the digest of what it
+downloads, but of a file that it finds there only the size: so the pool is checked whenever it is
+used, and a damaged package is dropped and downloaded again.
 """
 
 import contextlib

@@ -105,7 +105,7 @@ def _below(
     led to on the way.
     """
     try:
-        names = sorted(os.listdir(directory))
+        names = sorted(path.name for path in directory.iterdir())
     except OSError as error:
         problems.append(f"{directory}: {error.strerror}")
         return

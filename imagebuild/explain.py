@@ -62,7 +62,8 @@ def history(step: Step, cache: Cache, directory: Path) -> Iterator[str]:
     if there and there.get("sha256") != record.get("sha256"):
         known = _packages(directory / there["packages"])
         changed = packages.changes(known, record.get("packages", []))
-        yield f"{directory / there['file']} is an older build: {_difference(record, there, changed)}"
+        how = _difference(record, there, changed)
+        yield f"{directory / there['file']} is an older build: {how}"
 
 
 def _difference(

@@ -73,7 +73,7 @@ def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
         builder.ensure_base(base, job)
     if step.action is Action.CURRENT:
         there = manifest.published(job.directory)
-        if all([builder.is_sound(part.name, job) for part in PARTS]):
+        if all(builder.is_sound(part.name, job) for part in PARTS):
             return [there[part.name] for part in PARTS]
     with builder.exclusive(job, IMAGES, step.recipe.name):
         entry = None if step.force else job.cache.take(IMAGES, step.recipe, job.progress.note)

@@ -20,7 +20,7 @@ from imagebuild import elements
 from imagebuild.images import Image
 
 # Increase when the code of this package gives another result for the same inputs.
-FORMAT = "2"
+FORMAT = "3"
 OPERATING_SYSTEM = "debian-minimal"
 RELEASES = ("bookworm", "trixie")
 """Releases of that system for which the elements fetch Python wheels."""

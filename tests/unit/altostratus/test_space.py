@@ -33,9 +33,9 @@ def test_other_failures_pass(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_for_real() -> None:
-    with pytest.raises(space.NoSpaceError, match="/dev/full needs 3 bytes"):
-        with space.needed(Path("/dev/full"), 3):
-            Path("/dev/full").write_text("abc")
+    path, message = Path("/dev/full"), "/dev/full needs 3 bytes"
+    with pytest.raises(space.NoSpaceError, match=message), space.needed(path, 3):
+        path.write_text("abc")
 
 
 def test_atomic_writes_name_the_path_not_the_temporary_file(

@@ -105,7 +105,9 @@ def test_links_about_the_image_stay_links(own_elements: Path, tmp_path: Path) ->
     assert digests["tiny/static/etc/localtime"] == "link to /usr/share/zoneinfo/UTC"
     assert digests["tiny/static/etc/masked.service"] == "link to /dev/null"
     elementfiles.copy(own_elements / "tiny", tmp_path / "copy")
-    assert {path.name for path in (tmp_path / "copy/static/etc").iterdir() if path.is_symlink()} == {
+    assert {
+        path.name for path in (tmp_path / "copy/static/etc").iterdir() if path.is_symlink()
+    } == {
         "masked.service",
         "localtime",
         "nowhere",

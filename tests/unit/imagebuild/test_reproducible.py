@@ -45,7 +45,7 @@ def roots(tmp_path: Path) -> list[Path]:
         second = make_root(tmp_path / "second", NAMES[::-1], 1000)
     finally:
         os.umask(before)
-    # The umask of a build is fixed; here it shows that the time and order of the files do not count.
+    # Modes are content, which the fixed umask of builds takes care of.
     for path in reproducible.everything(second):
         if not path.is_symlink():
             path.chmod((first / path.relative_to(second)).stat().st_mode & 0o7777)

@@ -35,7 +35,9 @@ def wheel(directory: Path, content: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("small.py", content)
         metadata = "small-1.0.dist-info"
-        archive.writestr(f"{metadata}/METADATA", "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n")
+        archive.writestr(
+            f"{metadata}/METADATA", "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n"
+        )
         archive.writestr(f"{metadata}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr(f"{metadata}/RECORD", "")
     return path
