@@ -21,10 +21,21 @@ def everything(root: Path) -> Iterator[Path]:
 
 
 def settle(root: Path) -> None:
-    """Set the times of all files below ``root`` to EPOCH.
-
-    Byte code in images is checked by the digest of its source, not by its time: Python writes it
-    so where SOURCE_DATE_EPOCH is set.
-    """
+    """Set the times of all files below ``root`` to EPOCH, also those that byte code has."""
     for path in everything(root):
+        if path.suffix == ".pyc" and path.is_file() and not path.is_symlink():
+            _settle_byte_code(path)
         os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+
+
+def _settle_byte_code(path: Path) -> None:
+    """Let ``path`` fit to a source of EPOCH.
+
+    After four bytes of magic number and four of flags, byte code has the time of its source, or a
+    digest if a flag is set: https://peps.python.org/pep-0552/.
+    """
+    with path.open("r+b") as stream:
+        head = stream.read(16)
+        if len(head) == 16 and not any(head[4:8]):
+            stream.seek(8)
+            stream.write(EPOCH.to_bytes(4, "little"))

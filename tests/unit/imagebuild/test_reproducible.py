@@ -3,6 +3,8 @@
 
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,37 @@ def test_ext4_has_no_time_of_its_own(roots: list[Path], tmp_path: Path) -> None:
         told = process.run(["debugfs", "-R", f"stat {name}", image], env={"PATH": path}).stdout
         times = [line.split()[1] for line in told.splitlines() if "time: " in line]
         assert times == [f"0x{reproducible.EPOCH:08x}:00000000"] * 4, told
+
+
+@pytest.mark.parametrize("mode", ["timestamp", "checked-hash", "unchecked-hash"])
+def test_byte_code_still_fits_its_source(tmp_path: Path, mode: str) -> None:
+    """Python would compile it again at every start."""
+    found = []
+    for age in (0, 5000):
+        root = tmp_path / str(age)
+        root.mkdir()
+        source = root / "module.py"
+        source.write_text("x = 1\n")
+        os.utime(source, (time.time() - age, time.time() - age))
+        command = [
+            sys.executable,
+            "-m",
+            "compileall",
+            "-q",
+            "--invalidation-mode",
+            mode,
+            "-s",
+            root,
+        ]
+        process.run([*command, root])
+        (compiled,) = root.glob("__pycache__/*.pyc")
+        formats.settle(root)
+        found.append(files.digest(compiled))
+        imported = process.run([sys.executable, "-v", "-c", "import module"], cwd=root).stderr
+        assert f"code object from '{source}'" not in imported
+        assert "matches" in imported.partition("module.cpython")[2][:400]
+        assert files.digest(compiled) == found[-1]
+    assert found[0] == found[1]
 
 
 def test_package_list_is_for_everybody_whatever_the_umask(tmp_path: Path) -> None:
