@@ -12,7 +12,7 @@ from altostratus import datafiles, process, space
 from altostratus.errors import AltostratusError, InputError
 from imagebuild import elementfiles, elements, formats
 from imagebuild.isolation import isolated
-from imagebuild.recipes import Recipe
+from imagebuild.recipes import PREBUILT_ROOT, Recipe
 
 # Hooks of elements in the layer below that layers on top need as well.
 INHERITED_HOOKS = ("environment.d", "pre-finalise.d", "finalise.d", "cleanup.d")
@@ -132,7 +132,7 @@ def build_root(
     if parent:
         write_prebuilt_root(recipe, place.work / "elements")
         environment["ALTOSTRATUS_PREBUILT_ROOT"] = str(parent)
-        names += ["prebuilt-root"]
+        names += [PREBUILT_ROOT]
     command = ["disk-image-create", "-a", recipe.architecture, "-n", "-t", "tar"]
     command += ["-o", str(place.work / "root"), *names]
     times = PhaseTimes(report)
@@ -171,8 +171,8 @@ def write_prebuilt_root(recipe: Recipe, directory: Path) -> None:
 
     See elements/prebuilt-root/README.rst.
     """
-    target = directory / "prebuilt-root"
-    elementfiles.copy(datafiles.elements_path() / "prebuilt-root", target)
+    target = directory / PREBUILT_ROOT
+    elementfiles.copy(datafiles.elements_path() / PREBUILT_ROOT, target)
     provides = ["operating-system", *recipe.inside]
     (target / "element-provides").write_text("".join(f"{name}\n" for name in provides))
     (target / "element-deps").write_text("".join(f"{name}\n" for name in recipe.again))

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from altostratus import datafiles
 from altostratus.hypervisors import HYPERVISORS
 from imagebuild import elements
 from imagebuild.images import Image
@@ -27,6 +28,7 @@ RELEASES = ("bookworm", "trixie")
 BASE = "instance-base"
 RAMDISK = "deploy-ramdisk"
 ASSEMBLY = "directory-image"
+PREBUILT_ROOT = "prebuilt-root"
 
 OPTIONS: Mapping[str, str] = {
     # No ifupdown files: instances use systemd-networkd.
@@ -161,6 +163,7 @@ def _on_top(
         digests={
             **elements.file_digests(everything),
             **elements.file_digests(elements.project_packages(everything)),
+            **elements.file_digests({PREBUILT_ROOT: datafiles.elements_path() / PREBUILT_ROOT}),
         },
         options=base.options,
         architecture=base.architecture,
