@@ -126,7 +126,8 @@ def build_root(
     """
     for name in ("tmp", "dev", "elements", "locks"):
         (place.work / name).mkdir(exist_ok=True)
-    copy_elements(recipe, place.work / "elements")
+    with space.needed(place.work, BUILD_NEED):
+        copy_elements(recipe, place.work / "elements")
     environment = _environment(recipe, place, mirrors)
     names = list(recipe.wanted)
     if parent:
