@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from altostratus import space
+
 logger = logging.getLogger(__name__)
 
 
@@ -24,22 +26,25 @@ def write_text(path: Path, text: str, mode: int = 0o644, follow: bool = True) ->
     then its content, is flushed to disk and renamed. Missing parent directories are created. With
     ``follow``, a symbolic link stays one, and the file that it leads to is written; without, as
     below the root of a container, whose links mean other files there, the link is replaced. Raises
-    OSError, such as ELOOP for links that lead to each other.
+    NoSpaceError that names path and size if the disk is full, and OSError, such as ELOOP for links
+    that lead to each other.
     """
     path = target(path) if follow else path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).rename(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+    content = text.encode()
+    with space.needed(path, len(content)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).rename(path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(temporary).unlink()
+            raise
 
 
 def target(path: Path) -> Path:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,20 +98,24 @@ def run(
     check: bool = True,
     capture: bool = True,
     on_line: Callable[[str], None] | None = None,
+    silence: float | None = None,
     die_with_parent: bool = False,
+    tidying: bool = False,
 ) -> Result:
     """Run ``argv``, wait for it and return its Result.
 
     ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
     is appended to that file and not captured, and ``on_line`` (requires ``log``; excludes ``input``
-    and ``timeout``) is called with each line. Without ``log`` and ``capture`` all output goes to
-    our standard error. With ``die_with_parent`` the kernel kills the command (not its children)
-    when we die, even by SIGKILL: see PR_SET_PDEATHSIG in prctl(2).
+    and ``timeout``) is called with each line; a command without a new line for ``silence`` seconds
+    is killed. Without ``log`` and ``capture`` all output goes to our standard error. With
+    ``die_with_parent`` the kernel kills the command (not its children) when we die, even by
+    SIGKILL: see PR_SET_PDEATHSIG in prctl(2). ``stop_running`` spares a command that is
+    ``tidying`` up.
 
     Messages and logs show the arguments: pass secrets in files, ``env`` or ``input``.
 
-    Raises CommandError if the command cannot be started, exceeds the timeout or, with ``check``,
-    exits with a code other than 0.
+    Raises CommandError if the command cannot be started, exceeds a limit of time or, with
+    ``check``, exits with a code other than 0.
     """
     command = [str(part) for part in argv]
     shown = shlex.join(command)
@@ -119,9 +124,9 @@ def run(
     with contextlib.ExitStack() as stack:
         logfile = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
         child = _start(started, _environment(env), cwd, logfile, input, capture, on_line)
-        stack.enter_context(_reaped(child))
+        stack.enter_context(_reaped(child, tidying))
         if on_line and logfile:
-            _follow(child, logfile, on_line)
+            _follow(child, logfile, on_line, silence, shown)
         result = _finish(child, input, timeout, shown)
     if check and result.returncode != 0:
         raise _failure(command[0], shown, result, log)
@@ -167,12 +172,15 @@ def _take_terminal() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def terminate_running() -> None:
-    """Stop every running command that ``run`` started, in whichever thread."""
+def stop_running(*, force: bool = False) -> None:
+    """Stop every running command that ``run`` started, in whichever thread.
+
+    SIGTERM lets them undo what they did; with ``force`` they get SIGKILL.
+    """
     with _running_lock:
         children = list(_running)
     for child in children:
-        _kill_group(child, signal.SIGTERM)
+        _kill_group(child, signal.SIGKILL if force else signal.SIGTERM)
 
 
 def search_path() -> str:
@@ -224,8 +232,6 @@ def _start(
         )
     except OSError as error:
         raise _not_started(command[0], error) from error
-    with _running_lock:
-        _running.add(child)
     return child
 
 
@@ -245,8 +251,11 @@ def _finish(
 
 
 @contextlib.contextmanager
-def _reaped(child: subprocess.Popen[str]) -> Iterator[None]:
+def _reaped(child: subprocess.Popen[str], tidying: bool) -> Iterator[None]:
     """On exit, stop the child with its process group if it still runs, and close its pipes."""
+    if not tidying:
+        with _running_lock:
+            _running.add(child)
     try:
         yield
     finally:
@@ -275,11 +284,37 @@ def _kill_group(child: subprocess.Popen[str], signum: signal.Signals) -> None:
         os.killpg(child.pid, signum)
 
 
-def _follow(child: subprocess.Popen[str], logfile: IO[str], on_line: Callable[[str], None]) -> None:
-    for line in child.stdout or ():
-        logfile.write(line)
-        logfile.flush()
-        on_line(line.rstrip("\n"))
+def _follow(
+    child: subprocess.Popen[str],
+    logfile: IO[str],
+    on_line: Callable[[str], None],
+    silence: float | None,
+    shown: str,
+) -> None:
+    heard, ended, killed = [time.monotonic()], threading.Event(), threading.Event()
+
+    def watch(limit: float) -> None:
+        while not ended.wait(max(0.0, heard[0] + limit - time.monotonic())):
+            if time.monotonic() - heard[0] >= limit:
+                killed.set()
+                _kill_group(child, signal.SIGKILL)
+                return
+
+    watcher = threading.Thread(target=watch, args=(silence,)) if silence else None
+    try:
+        if watcher:
+            watcher.start()
+        for line in child.stdout or ():
+            heard[0] = time.monotonic()
+            logfile.write(line)
+            logfile.flush()
+            on_line(line.rstrip("\n"))
+    finally:
+        ended.set()
+        if watcher:
+            watcher.join()
+    if killed.is_set():
+        raise CommandError(f"wrote nothing for {silence:g} s: {shown}", returncode=None)
 
 
 def _failure(name: str, shown: str, result: Result, log: Path | None) -> CommandError:

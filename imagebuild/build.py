@@ -51,6 +51,8 @@ def _parser(*, with_clouds: bool) -> argparse.ArgumentParser:
     add("--jobs", type=int, default=DEFAULT_JOBS, metavar="N", help=jobs)
     dry_run = "show for each image whether and why it would be built, and build nothing"
     add("-n", "--dry-run", action="store_true", help=dry_run)
+    explain = "as --dry-run, with every reason, and what differs between the last two builds"
+    add("--explain", action="store_true", help=explain)
     add("--json", action="store_true", help="print the result as JSON")
     force = "also build what has not changed, from fresh packages"
     add("--force", action="store_true", help=force)
@@ -93,8 +95,10 @@ def _main(args: argparse.Namespace, images_of: ImagesOf | None) -> int:
         raise InputError("--shell-on-failure needs a terminal", "use --keep-failed without one")
     cache, directory = Cache(default_root()), args.output.absolute()
     steps = _plan(args, images_of, cache, directory)
-    if args.dry_run:
-        _print_plan(steps, args.json)
+    if args.dry_run or args.explain:
+        from imagebuild import explain
+
+        explain.print_plan(steps, cache, directory, as_json=args.json, thoroughly=args.explain)
         return 0
     records = _build(steps, cache, directory, args)
     if args.json:
@@ -133,10 +137,12 @@ def _plan(
 def _build(
     steps: Sequence["Step"], cache: "Cache", directory: Path, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    from imagebuild import builder, mirrors, ramdisk
+    from imagebuild import builder, dib, mirrors, ramdisk
     from imagebuild.plan import Action
 
     building = any(step.action is Action.BUILD for step in steps)
+    if building:
+        dib.check_path(cache.root)
     if building and os.geteuid() != 0:
         raise AltostratusError(
             "building images needs root: diskimage-builder uses chroot and mounts",
@@ -156,31 +162,6 @@ def _build(
     # Two shells cannot share a terminal.
     jobs = 1 if args.shell_on_failure else min(args.jobs, os.cpu_count() or 1)
     return builder.carry_out(steps, job, jobs)
-
-
-def _print_plan(steps: Sequence["Step"], as_json: bool) -> None:
-    if as_json:
-        rows = [
-            {
-                "name": step.recipe.name,
-                "kind": "image" if step.recipe.parent else "base layer",
-                "action": str(step.action),
-                "reasons": list(step.reasons),
-                "key": step.recipe.key,
-            }
-            for step in steps
-        ]
-        print(json.dumps({"plan": rows}, indent=2))
-        return
-    width = max((len(step.recipe.name) for step in steps), default=0)
-    for step in steps:
-        reasons = f"  {'; '.join(_shortened(step.reasons))}" if step.reasons else ""
-        print(f"{step.recipe.name:{width}}  {step.action:7}{reasons}".rstrip())
-
-
-def _shortened(reasons: Sequence[str], most: int = 5) -> list[str]:
-    more = len(reasons) - most
-    return [*reasons[:most], f"and {more} more"] if more > 0 else list(reasons)
 
 
 if __name__ == "__main__":

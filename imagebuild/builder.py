@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from altostratus import files
+from altostratus import files, space
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
@@ -76,9 +76,13 @@ def _base_task(step: Step, job: Job) -> Callable[[], dict[str, Any]]:
 
 def ensure_base(step: Step, job: Job) -> None:
     """Build the base layer of ``step``, unless it is in the cache or another process built it."""
-    with exclusive(job, LAYERS, step.recipe.name):
-        if step.force or not job.cache.find(LAYERS, step.recipe):
-            _build_base(step.recipe, job)
+    _base(step.recipe, job, force=step.force)
+
+
+def _base(recipe: Recipe, job: Job, *, force: bool = False) -> Entry:
+    with exclusive(job, LAYERS, recipe.name):
+        there = None if force else job.cache.take(LAYERS, recipe, job.progress.note)
+        return there or _build_base(recipe, job)
 
 
 @contextlib.contextmanager
@@ -88,7 +92,9 @@ def layer(recipe: Recipe, job: Job) -> Iterator[tuple[Path, Path, dict[str, floa
     Yields the root's archive, a work directory that is removed afterwards, and the seconds of each
     phase.
     """
-    base = job.cache.find(LAYERS, recipe.parent) if recipe.parent else None
+    base = None
+    if recipe.parent:
+        base = job.cache.take(LAYERS, recipe.parent, job.progress.note)
     if base is None:
         raise AltostratusError(f"the base layer of {recipe.name} is no longer in the cache")
     with _workplace(recipe, job) as (work, phases):
@@ -99,14 +105,25 @@ def _image_task(step: Step, image: Image, job: Job) -> Callable[[], dict[str, An
     recipe = step.recipe
 
     def task() -> dict[str, Any]:
-        if step.action is Action.CURRENT:
+        if step.action is Action.CURRENT and is_sound(recipe.name, job):
             return manifest.refresh(image, job.directory)
         with exclusive(job, IMAGES, recipe.name):
-            entry = None if step.force else job.cache.find(IMAGES, recipe)
+            entry = None if step.force else job.cache.take(IMAGES, recipe, job.progress.note)
+            if entry is None and step.action is not Action.BUILD and recipe.parent:
+                # The plan did not expect that the base would be needed.
+                _base(recipe.parent, job)
             entry = entry or _build_image(image, recipe, job)
             return manifest.publish(entry, image, job.directory)
 
     return task
+
+
+def is_sound(name: str, job: Job) -> bool:
+    """Return whether the files of a published image have the manifest's digests; say if not."""
+    damaged = manifest.damaged(name, job.directory)
+    for path in damaged:
+        job.progress.note(f"{path} is damaged: its digest is not that of the manifest; made anew")
+    return not damaged
 
 
 def _build_base(recipe: Recipe, job: Job) -> Entry:
@@ -125,6 +142,7 @@ def _build_image(image: Image, recipe: Recipe, job: Job) -> Entry:
             booting = {name: (file, _digests(file)) for name, file in boot_files.items()}
         record = {
             **digests,
+            **_history(job.cache.newest(IMAGES, recipe.name), inside),
             "packages": inside,
             "package_count": len(inside),
             "phases": phases,
@@ -132,6 +150,16 @@ def _build_image(image: Image, recipe: Recipe, job: Job) -> Entry:
             "built": now(),
         }
         return job.cache.store(IMAGES, recipe, made, record, booting)
+
+
+def _history(
+    before: Mapping[str, Any] | None, inside: list[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return what the record of a new image says about the build ``before`` it."""
+    if before is None:
+        return {}
+    known = {name: before.get(name) for name in ("key", "sha256", "built")}
+    return {"before": {**known, "packages": packages.changes(before["packages"], inside)}}
 
 
 def _digests(path: Path) -> dict[str, str]:
@@ -162,12 +190,18 @@ def _assemble(
 ) -> tuple[Path, dict[str, Path], list[dict[str, Any]]]:
     """Write the image file; return it, its boot files by name, and its packages."""
     root, made = work / "image", work / f"{recipe.key}.{HYPERVISORS[image.hypervisor].suffix}"
-    formats.unpack_root(archive, root)
-    archive.unlink()
-    inside = packages.list_packages(root)
-    contents = {"key": recipe.key, "packages": inside}
-    files.write_json(root / packages.INSIDE, contents)
-    boot_files = formats.write(image.hypervisor, root, made, recipe.key, partition=image.partition)
+    # As good an estimate of the image as there is before it is written.
+    size = archive.stat().st_size
+    with space.needed(root, size):
+        formats.unpack_root(archive, root)
+        archive.unlink()
+        inside = packages.list_packages(root)
+        packages.write_inside(root, recipe.key, inside)
+        formats.settle(root)
+    with space.needed(made, size):
+        boot_files = formats.write(
+            image.hypervisor, root, made, recipe.key, partition=image.partition
+        )
     return made, boot_files, inside
 
 

@@ -11,19 +11,20 @@ Below the root (``$ALTOSTRATUS_CACHE``, else the user's cache directory)::
     failed/NAME            work of failed builds that the user wanted to keep (imagebuild.failures)
 
 A record is written last: a file without one does not exist for us. It contains the inputs, so that
-the next build can report what changed. Everything may be removed when no build is running.
+the next build can report what changed, and digests, by which the files are checked when they are
+used. Everything may be removed when no build is running.
 """
 
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from altostratus import files
+from altostratus import files, space
 from imagebuild.recipes import Recipe
 
 LAYERS = "layers"
@@ -39,7 +40,7 @@ class Entry:
     path: Path
     """The tar archive or the image."""
     record: Mapping[str, Any]
-    """Its record: name, key, inputs, size, mtime_ns, and what its builder added."""
+    """Its record: name, key, inputs, size, mtime_ns, sha256, and what its builder added."""
 
 
 def default_root() -> Path:
@@ -66,25 +67,45 @@ class Cache:
         return files.lock(self.root / kind / name / ".lock", blocking=False)
 
     def find(self, kind: str, recipe: Recipe) -> Entry | None:
-        """Return the entry of ``recipe``, None if it is absent or its file was changed.
+        """Return the entry of ``recipe``, None if it is absent or its file was written to.
 
-        An entry of the same key under another name has the same content: roles of several clouds
-        share their images.
+        This reads no file: see ``take``. An entry of the same key under another name has the same
+        content: roles of several clouds share their images.
         """
+        return next(self._entries(kind, recipe), None)
+
+    def take(self, kind: str, recipe: Recipe, report: Callable[[str], None]) -> Entry | None:
+        """Return the entry of ``recipe`` for use: its files have the digests of its record.
+
+        An entry whose files have others is removed, and reported in words.
+        """
+        for entry in self._entries(kind, recipe):
+            if not (damaged := files_with_other_digests(entry.path.parent, entry.record)):
+                return entry
+            for path in damaged:
+                report(f"{path} is damaged: its digest is not that of its record; not used")
+            # Without its record it does not exist.
+            (entry.path.parent / f"{recipe.key}.json").unlink(missing_ok=True)
+        return None
+
+    def _entries(self, kind: str, recipe: Recipe) -> Iterator[Entry]:
         own = self.root / kind / recipe.name
         others = (path.parent for path in (self.root / kind).glob(f"*/{recipe.key}.json"))
         for directory in dict.fromkeys((own, *sorted(others))):
             record = _read(directory / f"{recipe.key}.json")
             if record is not None and all_unchanged(directory, record):
-                return Entry(directory / str(record.get("file")), record)
-        return None
+                yield Entry(directory / str(record.get("file")), record)
 
-    def last_inputs(self, kind: str, name: str) -> Mapping[str, str] | None:
-        """Return the inputs of the newest entry of ``name``, None if there is none."""
+    def newest(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        """Return the record of the newest entry of ``name``, None if there is none."""
         records = sorted(
             (self.root / kind / name).glob("*.json"), key=lambda path: path.stat().st_mtime_ns
         )
-        newest = _read(records[-1]) if records else None
+        return _read(records[-1]) if records else None
+
+    def last_inputs(self, kind: str, name: str) -> Mapping[str, str] | None:
+        """Return the inputs of the newest entry of ``name``, None if there is none."""
+        newest = self.newest(kind, name)
         return newest.get("inputs") if newest else None
 
     def store(
@@ -97,22 +118,22 @@ class Cache:
     ) -> Entry:
         """Move the file ``made`` (on the same file system) into the cache and record it.
 
-        ``boot_files`` are its other files with their digests. Of the entries of the same name only
+        ``boot_files`` are its other files with their digests; ``extra`` may have the SHA-256 of
+        ``made`` already. Of the entries of the same name only
         the newest (KEPT) stay. The files become read-only, since outputs are hard links to them.
         """
         directory = self.root / kind / recipe.name
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"{recipe.key}{made.suffix}"
         further = {
-            name: {**digests, **_move(file, directory / f"{recipe.key}{file.suffix}")}
+            name: _move(file, directory / f"{recipe.key}{file.suffix}", digests)
             for name, (file, digests) in boot_files.items()
         }
         record = {
             "name": recipe.name,
             "key": recipe.key,
-            **_move(made, path),
+            **_move(made, path, extra),
             **({"boot_files": further} if further else {}),
-            **extra,
             "inputs": dict(recipe.inputs),
         }
         files.write_json(directory / f"{recipe.key}.json", record)
@@ -140,17 +161,32 @@ def unchanged(path: Path, record: Mapping[str, Any]) -> bool:
 
 def all_unchanged(directory: Path, record: Mapping[str, Any]) -> bool:
     """Return whether every file of ``record`` in ``directory`` is unchanged."""
-    parts = [record, *record.get("boot_files", {}).values()]
-    return all(unchanged(directory / str(part.get("file")), part) for part in parts)
+    return all(unchanged(directory / str(part.get("file")), part) for part in _parts(record))
 
 
-def _move(made: Path, path: Path) -> dict[str, Any]:
-    """Flush ``made``, rename it to ``path``, read-only, and return its part of a record."""
+def files_with_other_digests(directory: Path, record: Mapping[str, Any]) -> list[Path]:
+    """Return the files of ``record`` in ``directory`` whose SHA-256 is not the recorded one."""
+    parts = ((directory / str(part.get("file")), part.get("sha256")) for part in _parts(record))
+    return [path for path, sha256 in parts if files.digest(path) != sha256]
+
+
+def _parts(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [record, *record.get("boot_files", {}).values()]
+
+
+def _move(made: Path, path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Flush ``made``, rename it to ``path``, read-only, and return its part of a record.
+
+    That is ``known`` with what is missing.
+    """
     made.chmod(0o444)
-    files.flush(made)
     status = made.stat()
+    with space.needed(path, status.st_size):
+        files.flush(made)
+    digest = known.get("sha256") or files.digest(made)
     made.rename(path)
-    return {"file": path.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    part = {"file": path.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {**part, "sha256": digest, **known}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

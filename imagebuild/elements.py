@@ -5,15 +5,15 @@ import difflib
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from altostratus import datafiles
 from altostratus.errors import InputError
 from altostratus.yamlfile import document
 from altostratus.yamlfile.problems import Report
-from imagebuild import elementspath
+from imagebuild import elementfiles, elementspath
+from imagebuild.elementfiles import CONTRACT
 
 EVERY_LAYER = frozenset(
     {
@@ -40,14 +40,8 @@ MARKER = "every-layer"
 PACKAGES = "project-packages"
 """A file of this name lists the Python packages of this project that an element installs."""
 
-CONTRACT = "service.yaml"
-"""A service element's contract; the generator needs most of it, a build just CONTRACT_FIELDS."""
-
 CONTRACT_FIELDS = ("health", "units")
 """The fields of contracts that the element os-config-hooks builds into an image."""
-
-# Nothing that happens in a build depends on these.
-_IRRELEVANT = frozenset({"README.rst", "README.md", CONTRACT, "tests", "__pycache__"})
 
 
 def search_path() -> list[Path]:
@@ -103,36 +97,25 @@ def project_packages(elements: Mapping[str, Path]) -> dict[str, Path]:
 def file_digests(elements: Mapping[str, Path]) -> dict[str, str]:
     """Return ``element/file`` → digest of all files of ``elements`` that can influence a build.
 
-    Of a contract, only CONTRACT_FIELDS count. Raises InvalidInputError if one is not YAML.
+    Of a contract, only CONTRACT_FIELDS count. Raises InvalidInputError if one is not YAML, and
+    InputError that names all files that cannot be read.
     """
-    files = {
-        f"{name}/{path.relative_to(directory)}": _digest(path)
-        for name, directory in elements.items()
-        for path in _files(directory)
-    }
-    return files | {
+    found: dict[str, str] = {}
+    problems: list[InputError] = []
+    for name, directory in elements.items():
+        try:
+            digests = elementfiles.digests(directory)
+        except InputError as error:
+            problems.append(error)
+        else:
+            found |= {f"{name}/{path}": digest for path, digest in digests.items()}
+    if problems:
+        raise InputError("\n".join(error.message for error in problems), problems[0].hint)
+    return found | {
         f"{name}/{CONTRACT}": digest
         for name, directory in elements.items()
         if (directory / CONTRACT).is_file() and (digest := _contract_digest(directory / CONTRACT))
     }
-
-
-def _files(directory: Path) -> Iterator[Path]:
-    for entry in sorted(directory.iterdir()):
-        if entry.name in _IRRELEVANT or entry.suffix == ".pyc":
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _files(entry)
-        else:
-            yield entry
-
-
-def _digest(path: Path) -> str:
-    # 20 bytes are enough, and hundreds of these are kept with each image.
-    if path.is_symlink():
-        return f"link to {path.readlink()}"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:40]
-    return f"{digest} executable" if os.access(path, os.X_OK) else digest
 
 
 def _contract_digest(path: Path) -> str | None:

@@ -18,10 +18,12 @@ _NAMESPACES = (
 # diskimage-builder calls mmdebstrap by sudo, which takes TMPDIR from it; killed, it would leave
 # what it has in /tmp. What others have there must be seen, elements may be among it: hence a layer
 # over it, where the file systems can do that.
+# The umask would shape modes in the image.
 # diskimage-builder's output filter may still be writing when its main process has failed, and would
 # die with the process namespace: hence the pause.
 _ENTER = """
 set -eu
+umask 022
 work=$1 new=$1/dev
 shift
 case $work in

@@ -2,9 +2,11 @@
 """The command load-image: image files into Glance, tagged for their hypervisor type."""
 
 import argparse
+import contextlib
+import hashlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,32 @@ DISK_FORMATS = {
 # Glance's disk and container formats of kernel and ramdisk.
 BOOT_FORMATS = {"kernel": "aki", "ramdisk": "ari"}
 
-# Glance refuses these as custom properties: they have options, or the service sets them.
-RESERVED = frozenset(
-    {"id", "name", "status", "disk_format", "container_format", "checksum", "size"}
-)
+# Fields of Glance's own, which it refuses as custom properties, with the way to set them: see
+# _base_properties, _readonly_properties, _reserved_properties and _disallowed_properties in
+# glance/api/v2/images.py.
+_AFTERWARDS = "set it afterwards: openstack image set {} ID"
+RESERVED = {
+    "name": "use --name",
+    **dict.fromkeys(("disk_format", "container_format"), "the type sets it: use --hypervisor"),
+    "min_disk": _AFTERWARDS.format("--min-disk GB"),
+    "min_ram": _AFTERWARDS.format("--min-ram MB"),
+    "visibility": _AFTERWARDS.format("--public, --private, --shared or --community"),
+    "protected": _AFTERWARDS.format("--protected"),
+    "tags": _AFTERWARDS.format("--tag TAG"),
+    "os_hidden": _AFTERWARDS.format("--hidden"),
+    "owner": _AFTERWARDS.format("--project PROJECT"),
+    **dict.fromkeys(
+        (
+            *("id", "status", "checksum", "size", "virtual_size", "created_at", "updated_at"),
+            *("os_hash_algo", "os_hash_value", "direct_url", "self", "file", "schema", "stores"),
+            *("location", "locations", "deleted", "deleted_at", "is_public"),
+        ),
+        "Glance sets it",
+    ),
+}
+_RESERVED_NAMESPACE = "os_glance_"
+# Characters, of Glance's tables image_properties and images.
+_LONGEST_NAME = 255
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,8 +102,12 @@ def _main(args: argparse.Namespace) -> int:
 
     extra = _properties(args.property)
     records = read_manifest(args.manifest) if args.manifest else {}
-    paths = [args.manifest.parent / r["file"] for r in records.values()] or args.files
-    uploads = [_upload(path, args, extra) for path in paths]
+    if args.manifest:
+        _check_digests(args.manifest, records.values())
+        known = [(args.manifest.parent / record["file"], record) for record in records.values()]
+    else:
+        known = [(path, _known(path)) for path in args.files]
+    uploads = [_upload(path, record, args, extra) for path, record in known]
     progress = Progress(args.quiet)
     for item in uploads:
         if not item.tagged:
@@ -93,7 +121,8 @@ def _main(args: argparse.Namespace) -> int:
     store = Glance()
     ids = []
     for item in uploads:
-        ids.append(upload.load(item, store, args.replace, progress))
+        with _alone(store.endpoint(), item.name, progress):
+            ids.append(upload.load(item, store, args.replace, progress))
         if not args.json:
             print(ids[-1], flush=True)
     if args.environment:
@@ -115,6 +144,23 @@ def _described(item: Any, image_id: str) -> dict[str, Any]:
     }
 
 
+@contextlib.contextmanager
+def _alone(endpoint: str, name: str, progress: Progress) -> Iterator[None]:
+    """Keep others on this machine from loading an image of this name into the same cloud."""
+    from altostratus import files
+    from imagebuild.cache import default_root
+
+    key = hashlib.sha256(f"{endpoint} {name}".encode()).hexdigest()[:32]
+    lock = default_root() / "locks" / f"load-image-{key}"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.lock(lock, blocking=False))
+        except BlockingIOError:
+            progress.note(f"{name}: waiting for another load-image of this name")
+            stack.enter_context(files.lock(lock))
+        yield
+
+
 def _check(args: argparse.Namespace) -> None:
     if bool(args.files) == bool(args.manifest):
         raise InputError("give image files, or --manifest", "load-image --help explains")
@@ -128,24 +174,59 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _properties(options: Sequence[str]) -> dict[str, str]:
-    properties = {}
+    properties: dict[str, str] = {}
+    problems = []
     for option in options:
         key, equals, value = option.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][\w:.-]*", key) or key in RESERVED:
-            raise InputError(f"--property takes KEY=VALUE with a custom KEY, not {option!r}")
+        if not equals or not re.fullmatch(r"[A-Za-z_][\w:.-]*", key):
+            problems.append(f"--property takes KEY=VALUE with a custom KEY, not {option!r}")
+        elif key in RESERVED:
+            problems.append(
+                f"--property takes KEY=VALUE with a custom KEY: {key} is a field of Glance's own;"
+                f" {RESERVED[key]}"
+            )
+        elif key.startswith(_RESERVED_NAMESPACE):
+            problems.append(f"--property {key}: Glance keeps {_RESERVED_NAMESPACE}* for itself")
+        elif len(key) > _LONGEST_NAME:
+            problems.append(f"--property {key[:40]}…: the key is longer than {_LONGEST_NAME}")
+        elif properties.get(key, value) != value:
+            problems.append(f"--property {key} is given twice: {properties[key]!r} and {value!r}")
         properties[key] = value
+    if problems:
+        raise InputError("\n".join(problems))
     return properties
 
 
-def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> Any:
-    from imagebuild.cache import unchanged
+def _check_digests(manifest: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Raise InputError that names all files whose digests are not those of the manifest."""
+    parts = [part for one in records for part in (one, *one.get("boot_files", {}).values())]
+    paths = [(manifest.parent / part["file"], part) for part in parts]
+    problems = [
+        f"{path} is not the file of {manifest}: its digest is another one"
+        if path.is_file()
+        else f"the manifest names a file that is missing: {path}"
+        for path, part in paths
+        if not _has_digest(path, part)
+    ]
+    if problems:
+        raise InputError("\n".join(problems), "run build-images, which makes it anew")
+
+
+def _has_digest(path: Path, part: Mapping[str, Any]) -> bool:
+    """Return whether ``path`` has the digest of its record: SHA-256, which is faster, if known."""
+    from altostratus import files
+
+    algorithm = "sha256" if part.get("sha256") else "sha512"
+    return path.is_file() and files.digests(path, algorithm)[algorithm] == part[algorithm]
+
+
+def _upload(
+    path: Path, record: Mapping[str, Any], args: argparse.Namespace, extra: Mapping[str, str]
+) -> Any:
     from imagebuild.formats import recognise
     from imagebuild.glance.upload import Upload
     from imagebuild.images import boot_name
 
-    record = _known(path)
-    if not path.is_file():
-        raise InputError(f"the manifest names a file that is missing: {path}", "run build-images")
     kind = HYPERVISORS.get(args.hypervisor or record.get("hypervisor", ""))
     properties = {**(kind.properties if kind else {}), **_emulated(kind, args)}
     if kind:
@@ -162,7 +243,7 @@ def _upload(path: Path, args: argparse.Namespace, extra: Mapping[str, str]) -> A
         disk_format=disk_format,
         container_format=kind.container_format if kind else other,
         properties=properties,
-        digests={"sha512": record["sha512"]} if record and unchanged(path, record) else {},
+        digests={"sha512": record["sha512"]} if args.manifest else {},
         boot_files={
             part: _boot_upload(boot_name(name, part), path.parent, part, known)
             for part, known in record.get("boot_files", {}).items()
@@ -186,11 +267,10 @@ def _check_extra(
 
 
 def _boot_upload(name: str, directory: Path, part: str, known: Mapping[str, Any]) -> Any:
-    from imagebuild.cache import unchanged
     from imagebuild.glance.upload import Upload
 
     path = directory / known["file"]
-    if not unchanged(path, known):
+    if not _has_digest(path, known):
         raise InputError(
             f"the {part} in the manifest is missing or was changed: {path}", "run build-images"
         )

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from altostratus import files
+from altostratus import files, space
 from altostratus.errors import InputError
 from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import jsonfile, schema, tree
 from altostratus.yamlfile.problems import Report
 from altostratus.yamlfile.schema import Schema
-from imagebuild.cache import Entry
+from imagebuild.cache import Entry, files_with_other_digests
 from imagebuild.images import Image
 
 FILE = "manifest.json"
@@ -116,6 +116,11 @@ def publish(entry: Entry, image: Image, directory: Path) -> dict[str, Any]:
     return record
 
 
+def damaged(name: str, directory: Path) -> list[Path]:
+    """Return the files of the image ``name`` whose digests are not those of the manifest."""
+    return files_with_other_digests(directory, published(directory)[name])
+
+
 def refresh(image: Image, directory: Path) -> dict[str, Any]:
     """Return the record of an up-to-date image; rewrite it if its role or parameter changed."""
     with files.lock(directory / ".lock"):
@@ -178,6 +183,7 @@ def _place(source: Path, path: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    shutil.copystat(source, target)
-    files.flush(target)
+    with space.needed(target, source.stat().st_size):
+        shutil.copyfile(source, target)
+        shutil.copystat(source, target)
+        files.flush(target)

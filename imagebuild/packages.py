@@ -5,7 +5,7 @@ import email.parser
 from pathlib import Path
 from typing import Any
 
-from altostratus import process
+from altostratus import files, process
 
 INSIDE = Path("usr/share/altostratus/packages.json")
 """Where the list is in the image."""
@@ -20,6 +20,38 @@ def list_packages(root: Path) -> list[dict[str, Any]]:
     Distribution packages have type ``deb``; those installed by pip have type ``pypi`` and a path.
     """
     return _distribution_packages(root) + _python_packages(root)
+
+
+def write_inside(root: Path, key: str, listed: list[dict[str, Any]]) -> None:
+    """Write INSIDE in the directory ``root``: the content ``key`` of the image, and ``listed``."""
+    for parent in reversed(INSIDE.parents):
+        if not (root / parent).exists():
+            (root / parent).mkdir()
+            # Whatever the umask is.
+            (root / parent).chmod(0o755)
+    files.write_json(root / INSIDE, {"key": key, "packages": listed})
+
+
+def changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+    """Return in words which packages of two lists differ, sorted: ``libssl3 3.0.15 → 3.0.16``."""
+    before, after = _versions(old), _versions(new)
+    words = []
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            words.append(f"{name} {after[name]} is new")
+        elif name not in after:
+            words.append(f"{name} {before[name]} is gone")
+        elif before[name] != after[name]:
+            words.append(f"{name} {before[name]} → {after[name]}")
+    return words
+
+
+def _versions(listed: list[dict[str, Any]]) -> dict[str, str]:
+    """Return versions by name; the same package may be in several places, or architectures."""
+    found: dict[str, set[str]] = {}
+    for package in listed:
+        found.setdefault(str(package["name"]), set()).add(str(package["version"]))
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
 
 
 def _distribution_packages(root: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -29,7 +30,8 @@ def run_all(
 
     The failure of one does not stop the others. Raises its error, or for several failures an
     AltostratusError that names all. An interruption sets ``stopping`` and ends the commands that
-    ``altostratus.process`` runs, before it is raised again.
+    ``altostratus.process`` runs, before it is raised again: after some seconds, or at another
+    interruption, it kills them.
     """
     # Unlike threading's locks, it is not harmed by an interruption inside it.
     gate: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -54,11 +56,22 @@ def run_all(
             for _ in tasks:
                 gate.put(None)
             pool.shutdown(wait=False, cancel_futures=True)
-            # Repeated, because a task may have been about to start a command.
-            while wait(futures, POLL).not_done:
-                process.terminate_running()
+            _end(futures)
             raise
     return _results([name for name, _ in tasks], futures)
+
+
+def _end(futures: Sequence[Future[Result]]) -> None:
+    """Stop the commands of the tasks until all have ended."""
+    deadline = time.monotonic() + process.GRACE
+    while True:
+        try:
+            # Repeated, because a task may have been about to start a command.
+            while wait(futures, POLL).not_done:
+                process.stop_running(force=time.monotonic() > deadline)
+            return
+        except KeyboardInterrupt:
+            deadline = 0.0
 
 
 def _results(names: Sequence[str], futures: Sequence[Future[Result]]) -> list[Result]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from altostratus import files, process
+from altostratus import files, process, space
 from altostratus.errors import AltostratusError
 from imagebuild import builder, elements, formats, manifest, packages, recipes
 from imagebuild.builder import Job
@@ -73,9 +73,12 @@ def carry_out(plan: Sequence[Step], job: Job) -> list[dict[str, Any]]:
         builder.ensure_base(base, job)
     if step.action is Action.CURRENT:
         there = manifest.published(job.directory)
-        return [there[part.name] for part in PARTS]
+        if all(builder.is_sound(part.name, job) for part in PARTS):
+            return [there[part.name] for part in PARTS]
     with builder.exclusive(job, IMAGES, step.recipe.name):
-        entry = None if step.force else job.cache.find(IMAGES, step.recipe)
+        entry = None if step.force else job.cache.take(IMAGES, step.recipe, job.progress.note)
+        if entry is None and step.recipe.parent and not bases:
+            builder.ensure_base(Step(step.recipe.parent, None, Action.CACHED), job)
         return _publish(entry or _build(step.recipe, job), job.directory)
 
 
@@ -116,12 +119,13 @@ def _build(recipe: Recipe, job: Job) -> Entry:
     with builder.layer(recipe, job) as (archive, work, phases):
         with builder.phase(phases, "initramfs", job, recipe.name):
             root = work / "image"
-            formats.unpack_root(archive, root)
-            archive.unlink()
-            inside = packages.list_packages(root)
-            kernel = (root / _KERNEL_PACKAGE).read_text().strip()
-            (root / _KERNEL).rename(work / KERNEL.file)
-            pack(root, work, work / INITRAMFS.file)
+            with space.needed(work, archive.stat().st_size):
+                formats.unpack_root(archive, root)
+                archive.unlink()
+                inside = packages.list_packages(root)
+                kernel = (root / _KERNEL_PACKAGE).read_text().strip()
+                (root / _KERNEL).rename(work / KERNEL.file)
+                pack(root, work, work / INITRAMFS.file)
         size = (work / INITRAMFS.file).stat().st_size
         if size > LIMIT:
             raise AltostratusError(
@@ -130,7 +134,9 @@ def _build(recipe: Recipe, job: Job) -> Entry:
             )
         both = work / f"{recipe.key}.tar"
         names = [part.file for part in PARTS]
-        process.run(["tar", "--create", "--file", both, "-C", work, *names], die_with_parent=True)
+        options = ("--create", "--sort=name", f"--mtime=@{formats.EPOCH}", "--numeric-owner")
+        with space.needed(both, sum((work / name).stat().st_size for name in names)):
+            process.run(["tar", *options, "--file", both, "-C", work, *names], die_with_parent=True)
         record = {
             "packages": inside,
             "package_count": len(inside),
@@ -151,7 +157,8 @@ def _publish(entry: Entry, directory: Path) -> list[dict[str, Any]]:
         for path in new.values():
             stack.callback(path.unlink, missing_ok=True)
         renamed = [f"--transform=s|^{part.file}$|{path.name}|" for part, path in new.items()]
-        process.run(["tar", "--extract", "--file", entry.path, "-C", directory, *renamed])
+        with space.needed(directory / INITRAMFS.file, entry.path.stat().st_size):
+            process.run(["tar", "--extract", "--file", entry.path, "-C", directory, *renamed])
         records = []
         for part, path in new.items():
             path.rename(directory / part.file)

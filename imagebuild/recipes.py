@@ -15,18 +15,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from altostratus import datafiles
 from altostratus.hypervisors import HYPERVISORS
 from imagebuild import elements
 from imagebuild.images import Image
 
 # Increase when the code of this package gives another result for the same inputs.
-FORMAT = "2"
+FORMAT = "3"
 OPERATING_SYSTEM = "debian-minimal"
 RELEASES = ("bookworm", "trixie")
 """Releases of that system for which the elements fetch Python wheels."""
 BASE = "instance-base"
 RAMDISK = "deploy-ramdisk"
 ASSEMBLY = "directory-image"
+PREBUILT_ROOT = "prebuilt-root"
 
 OPTIONS: Mapping[str, str] = {
     # No ifupdown files: instances use systemd-networkd.
@@ -161,6 +163,7 @@ def _on_top(
         digests={
             **elements.file_digests(everything),
             **elements.file_digests(elements.project_packages(everything)),
+            **elements.file_digests({PREBUILT_ROOT: datafiles.elements_path() / PREBUILT_ROOT}),
         },
         options=base.options,
         architecture=base.architecture,

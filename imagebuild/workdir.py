@@ -48,7 +48,8 @@ def remove(path: Path) -> None:
 
     Raises CommandError if something is left, for instance a mount point.
     """
-    process.run(["rm", "-rf", "--one-file-system", "--", path], env={"PATH": os.defpath})
+    command: list[str | Path] = ["rm", "-rf", "--one-file-system", "--", path]
+    process.run(command, env={"PATH": os.defpath}, tidying=True)
 
 
 def _owned(path: Path) -> bool:

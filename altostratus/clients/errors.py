@@ -42,6 +42,10 @@ _NESTED = ("error", "error_message", "errors")
 _GENERAL = ("detail", "explanation", "title")
 
 _last_refusal: ContextVar[Any] = ContextVar("last_refusal", default=None)
+# A redirection that names no location, which keystoneauth takes for success. Not 300, with which
+# services answer when asked for their versions.
+_lost: ContextVar[Any] = ContextVar("lost", default=None)
+_REDIRECTIONS = range(301, 400)
 
 
 class ServiceError(AltostratusError):
@@ -63,6 +67,7 @@ def translated(service: str) -> Iterator[None]:
     Raises InputError for missing or wrong credentials, else ServiceError. Other exceptions pass.
     """
     _last_refusal.set(None)
+    _lost.set(None)
     try:
         yield
     except Exception as error:
@@ -70,6 +75,8 @@ def translated(service: str) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+    if (lost := _lost.get()) is not None:
+        raise _refused(service, int(lost.status_code), _reason(lost))
 
 
 def watch(session: Any) -> None:
@@ -81,6 +88,8 @@ def watch(session: Any) -> None:
 
 def _remember(response: Any, *_: Any, **__: Any) -> None:
     _last_refusal.set(response if _is_refusal(response) else None)
+    if response.status_code in _REDIRECTIONS and "location" not in response.headers:
+        _lost.set(response)
 
 
 def translate(error: Exception, service: str) -> AltostratusError | None:

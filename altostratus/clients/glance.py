@@ -32,12 +32,17 @@ class Glance:
         with translated(SERVICE):
             import glanceclient
 
-            self._images = glanceclient.Client(
-                "2",
-                session=region.get_session(),
-                region_name=region.region_name or None,
-                interface=region.get_interface("image"),
-            ).images
+            self._session = region.get_session()
+            self._choice = {
+                "region_name": region.region_name or None,
+                "interface": region.get_interface("image"),
+            }
+            self._images = glanceclient.Client("2", session=self._session, **self._choice).images
+
+    def endpoint(self) -> str:
+        """Return the URL of the service, which tells it from those of other clouds."""
+        with translated(SERVICE):
+            return str(self._session.get_endpoint(service_type="image", **self._choice))
 
     def find(self, name: str) -> list[dict[str, Any]]:
         """Return the images of exactly this name, oldest first."""
@@ -46,7 +51,7 @@ class Glance:
             found = [dict(image) for image in self._images.list(filters={"name": name})]
         # Glance compares as its database does: MySQL ignores the case.
         exact = [image for image in found if image["name"] == name]
-        return sorted(exact, key=lambda image: str(image.get("created_at")))
+        return sorted(exact, key=lambda image: (str(image.get("created_at")), str(image["id"])))
 
     def identify(self, name_or_id: str) -> str | None:
         """Return the id of the image with this id or, else, this name; None if there is none.

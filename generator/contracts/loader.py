@@ -20,7 +20,8 @@ from generator.contracts.grammar import GROUPS, KEY_FORM, SERVICE_SCHEMA
 from generator.contracts.inheritance import SOURCES, extended, is_inherited
 from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key
 from imagebuild import elementspath
-from imagebuild.elements import CONTRACT, search_path
+from imagebuild.elementfiles import CONTRACT
+from imagebuild.elements import search_path
 
 
 def installed() -> Contracts:

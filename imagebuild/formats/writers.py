@@ -22,6 +22,7 @@ def unpack_root(archive: Path, target: Path) -> None:
     # diskimage-builder leaves these two out.
     for name in ("proc", "sys"):
         (target / name).mkdir(exist_ok=True)
+        (target / name).chmod(0o755)
 
 
 def write_ext4(root: Path, target: Path, key: str) -> None:

@@ -4,9 +4,11 @@
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,6 +30,10 @@ ELEMENTS = {
     # One small package of Debian.
     "tiny": {"package-installs.yaml": "netcat-openbsd:\n"},
     "endless": {"install.d/50-endless": "#!/bin/bash\necho endless begins\nsleep 1000\n"},
+    "stubborn": {
+        "install.d/50-stubborn": "#!/bin/bash\ntrap '' INT TERM\necho stubborn begins\n"
+        "while :; do sleep 1; done\n"
+    },
     "broken": {"package-installs.yaml": "no-such-package:\n"},
     "failing": {"install.d/50-failing": "#!/bin/bash\necho half > /half-built\nfalse\n"},
 }
@@ -56,7 +62,7 @@ class Builds:
             "ELEMENTS_PATH": str(self.directory / "elements"),
         }
 
-    def start(self, role: str, *more: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, role: str, *more: str, umask: int = -1, **env: str) -> subprocess.Popen[str]:
         command = [BUILD_IMAGES, "-c", self.directory / "images.yaml", "--role", role]
         options = [] if "-o" in more else ["-o", self.output]
         return subprocess.Popen(
@@ -65,10 +71,11 @@ class Builds:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            umask=umask,
         )
 
-    def run(self, role: str, *more: str, **env: str) -> tuple[int, str, str]:
-        child = self.start(role, *more, **env)
+    def run(self, role: str, *more: str, umask: int = -1, **env: str) -> tuple[int, str, str]:
+        child = self.start(role, *more, umask=umask, **env)
         out, err = child.communicate()
         return child.returncode, out, err
 
@@ -113,7 +120,7 @@ def builds(scratch: Path) -> Builds:
             "release": "bookworm",
             "elements": [name],
         }
-        for name in ELEMENTS
+        for name in (*ELEMENTS, "memcached")
     ]
     (directory / "images.yaml").write_text(yaml.safe_dump({"images": images}))
     # Of the same elements, whose digests are all that the cache looks at.
@@ -260,6 +267,64 @@ def test_missing_package_is_a_clear_error(tiny: Path, builds: Builds) -> None:
 
 
 @pytest.mark.full
+def test_same_key_same_content(builds: Builds) -> None:
+    """Two builds from the base layer on, with other caches, times, umasks and environments."""
+    digests, images = [], []
+    for number, (umask, zone) in enumerate(((0o022, "UTC"), (0o077, "Asia/Tokyo"))):
+        own = builds.directory / f"cache-{number}"
+        shutil.copytree(
+            cache.default_root() / "downloads/pool", own / "downloads/pool", copy_function=os.link
+        )
+        output = builds.directory / f"same-{number}"
+        code, _, err = builds.run(
+            *("memcached", "-o", str(output)), umask=umask, ALTOSTRATUS_CACHE=str(own), TZ=zone
+        )
+        assert code == 0, err
+        (record,) = json.loads((output / "manifest.json").read_text())["images"]
+        digests.append((record["key"], record["sha256"]))
+        images.append(output / record["file"])
+    assert digests[0] == digests[1], different_files(*images)
+
+
+def different_files(one: Path, two: Path) -> str:
+    """Return which files differ in two ext4 images."""
+    for image in (one, two):
+        image.with_suffix(".root").mkdir()
+        debugfs(image, f"rdump / {image.with_suffix('.root')}")
+    command = ["diff", "--recursive", "--brief", "--no-dereference"]
+    roots = [image.with_suffix(".root") for image in (one, two)]
+    return subprocess.run([*command, *roots], capture_output=True, text=True).stdout
+
+
+@pytest.mark.full
+def test_a_mirror_that_hangs_ends_the_build(tiny: Path, builds: Builds) -> None:
+    """A proxy that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        code, _, err = builds.run("tiny", "--force", http_proxy=proxy)
+    assert code == 1
+    assert time.monotonic() - started < 600
+    assert "check the network" in err
+    assert builds.leftovers() == []
+    assert builds.work() == []
+
+
+@pytest.mark.full
+def test_a_second_interruption_ends_a_build_at_once(tiny: Path, builds: Builds) -> None:
+    child = endless(builds, "stubborn")
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, err = child.communicate(timeout=30)
+    assert time.monotonic() - started < 4
+    assert (child.returncode, "error: interrupted" in err) == (130, True)
+    assert builds.leftovers() == []
+    assert builds.work() == []
+
+
+@pytest.mark.full
 def test_unreachable_mirror_is_a_clear_error(tiny: Path, builds: Builds) -> None:
     code, _, err = builds.run("tiny", "--force", http_proxy="http://127.0.0.1:9")
     assert code == 1
@@ -288,6 +353,7 @@ def test_full_cache_is_a_clear_error(tiny: Path, builds: Builds) -> None:
         code, _, err = builds.run("tiny", "-o", output, ALTOSTRATUS_CACHE=str(small))
         assert code == 1
         assert "make room on" in err
+        assert re.search(r"needs (up to )?\d+ bytes", err), err
         assert not list(small.glob("layers/*/*.tar"))
         assert not [path for path in (small / "work").iterdir() if path.is_dir()]
     assert builds.leftovers() == []
@@ -300,15 +366,16 @@ def test_full_output_disk_is_a_clear_error(tiny: Path, builds: Builds) -> None:
         assert code == 1
         assert f"{small}/" in err
         assert "No space left on device" in err
+        assert re.search(r"needs \d+ bytes", err), err
         assert [path.name for path in small.iterdir()] == [".lock"]
 
 
-def endless(builds: Builds) -> subprocess.Popen[str]:
+def endless(builds: Builds, role: str = "endless") -> subprocess.Popen[str]:
     """Start a build that does not end by itself, and wait until it is inside the image."""
-    log = builds.output / "logs" / "t-endless-lxc.log"
+    log = builds.output / "logs" / f"t-{role}-lxc.log"
     log.unlink(missing_ok=True)
-    child = builds.start("endless")
-    wait_for(lambda: log.exists() and "endless begins" in log.read_text(), 240, "build")
+    child = builds.start(role)
+    wait_for(lambda: log.exists() and f"{role} begins" in log.read_text(), 240, "build")
     return child
 
 

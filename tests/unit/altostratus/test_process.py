@@ -122,11 +122,42 @@ def test_a_child_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_running_commands_can_be_stopped_from_another_thread() -> None:
-    timer = threading.Timer(0.3, process.terminate_running)
+    timer = threading.Timer(0.3, process.stop_running)
     timer.start()
     with pytest.raises(CommandError, match="SIGTERM"):
         run(["sleep", "1000"])
     timer.join()
+
+
+def test_stopping_can_be_forced() -> None:
+    timer = threading.Timer(0.3, process.stop_running, kwargs={"force": True})
+    timer.start()
+    with pytest.raises(CommandError, match="SIGKILL"):
+        run(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"])
+    timer.join()
+
+
+def test_what_tidies_up_is_not_stopped() -> None:
+    timer = threading.Timer(0.2, process.stop_running, kwargs={"force": True})
+    timer.start()
+    run(["sleep", "0.5"], tidying=True)
+    timer.join()
+
+
+def test_a_silent_command_is_killed_with_its_group(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    script = f"echo begun; sleep 1000 & echo $! > {pidfile}; wait"
+    lines: list[str] = []
+    with pytest.raises(CommandError, match=r"wrote nothing for 0.5 s"):
+        run(["sh", "-c", script], log=tmp_path / "log", on_line=lines.append, silence=0.5)
+    assert lines == ["begun"]
+    assert dies(int(pidfile.read_text()))
+
+
+def test_a_slow_command_that_speaks_is_not_silent(tmp_path: Path) -> None:
+    script = "for i in 1 2 3 4 5; do echo $i; sleep 0.2; done"
+    run(["sh", "-c", script], log=tmp_path / "log", on_line=lambda line: None, silence=0.8)
+    assert (tmp_path / "log").read_text() == "1\n2\n3\n4\n5\n"
 
 
 def test_child_has_a_process_group_of_its_own() -> None:

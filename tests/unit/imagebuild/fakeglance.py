@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -36,13 +36,17 @@ class FakeGlance:
         self.damage = False
         """Whether uploads arrive damaged."""
         self.url = ""
+        self.now: Callable[[], str] | None = None
+        """What tells the time of creation of images; else it is in the past."""
+        self.during_upload: Callable[[str], None] = lambda image_id: None
+        """Called while the data of an image arrive."""
 
     def add(self, **attributes: Any) -> str:
         image_id = f"{len(self.requests):04}-{len(self.images)}"
         self.images[image_id] = {
             "id": image_id,
             "status": "queued",
-            "created_at": f"2026-11-21T08:00:{len(self.images):02}Z",
+            "created_at": self.now() if self.now else f"2026-11-21T08:00:{len(self.images):02}Z",
             **attributes,
         }
         return image_id
@@ -93,6 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _image(self, image_id: str, body: bytes) -> None:
         if self.command == "PUT":
+            self.glance.images[image_id]["status"] = "saving"
+            self.glance.during_upload(image_id)
             self.glance.put_data(image_id, body + b"!" * self.glance.damage)
         elif self.command == "DELETE":
             del self.glance.images[image_id]

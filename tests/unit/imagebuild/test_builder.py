@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -18,7 +19,7 @@ import pytest
 from altostratus import process
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError, InputError
-from imagebuild import dib, manifest
+from imagebuild import dib, explain, manifest
 from imagebuild.builder import Job, carry_out
 from imagebuild.cache import IMAGES, LAYERS, Cache
 from imagebuild.images import Image
@@ -31,6 +32,13 @@ OTHER = Image("t-other-lxc", "other", "lxc", "bookworm", ("other",))
 PARTITION = Image("t-tiny-ironic", "tiny", "ironic", "bookworm", ("tiny",), partition=True)
 
 Report = Callable[[str, float], None]
+STATUS = """Package: netcat
+Status: install ok installed
+Architecture: all
+Version: {}
+Maintainer: x
+Description: x
+"""
 
 
 class FakeRuns:
@@ -38,6 +46,8 @@ class FakeRuns:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.version = "1"
+        """Version of the only package on the mirror."""
         self.failing: dict[str, Exception] = {}
         self.during: Callable[[Recipe], None] = lambda recipe: None
 
@@ -53,6 +63,8 @@ class FakeRuns:
         root = place.work / "tree"
         (root / "usr/share").mkdir(parents=True)
         (root / "usr/share/who").write_text(recipe.name)
+        (root / "var/lib/dpkg").mkdir(parents=True)
+        (root / "var/lib/dpkg/status").write_text(STATUS.format(self.version))
         (root / "boot").mkdir()
         for name in ("vmlinuz", "initrd.img"):
             (root / "boot" / name).write_text(f"{name} of {recipe.name}")
@@ -201,6 +213,94 @@ def test_damaged_output_is_mended(runs: FakeRuns, job: Job) -> None:
     assert image.read_bytes()[:6] != b"broken"
 
 
+def flip(path: Path) -> None:
+    """Flip a bit of ``path``; size and time stay."""
+    before = path.stat()
+    path.chmod(0o644)
+    with path.open("r+b") as stream:
+        stream.seek(5000)
+        byte = stream.read(1)
+        stream.seek(5000)
+        stream.write(bytes([byte[0] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_flipped_bit_is_not_published(
+    runs: FakeRuns, job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = build(job, TINY)
+    loud = dataclasses.replace(job, progress=Progress())
+    image = job.directory / "t-tiny-lxc.raw"
+    flip(image)
+    runs.names.clear()
+    assert build(loud, TINY)[0]["sha256"] == record["sha256"]
+    assert hashlib.sha256(image.read_bytes()).hexdigest() == record["sha256"]
+    # The image in the cache was the same file.
+    assert runs.names == ["t-tiny-lxc"]
+    assert f"{image} is damaged" in capsys.readouterr().err
+    # Another directory takes it from the cache.
+    flip(image)
+    runs.names.clear()
+    second = dataclasses.replace(job, directory=tmp_path / "second")
+    build(second, TINY)
+    assert runs.names == ["t-tiny-lxc"]
+
+
+def test_a_damaged_base_is_built_anew(runs: FakeRuns, job: Job, own_elements: Path) -> None:
+    build(job, TINY)
+    (base,) = (job.cache.root / LAYERS).glob("*/*.tar")
+    flip(base)
+    (own_elements / "tiny" / "install.d" / "50-tiny").write_text("#!/bin/sh\n")
+    runs.names.clear()
+    build(job, TINY)
+    assert runs.names == ["base-bookworm", "t-tiny-lxc"]
+
+
+def test_same_key_same_image(runs: FakeRuns, job: Job, tmp_path: Path) -> None:
+    """And what differs, the packages of the mirror, is said."""
+    (first,) = build(job, TINY)
+    (again,) = build(job, TINY, force=True)
+    assert (again["key"], again["sha256"]) == (first["key"], first["sha256"])
+    assert explained(job) == ["last built", "since the build of: the same content"]
+    runs.version = "2"
+    (renewed,) = build(job, TINY, force=True)
+    assert renewed["key"] == first["key"]
+    assert renewed["sha256"] != first["sha256"]
+    assert explained(job)[1] == "since the build of: the same inputs; netcat 1 → 2"
+    # One output directory has the build before.
+    old = dataclasses.replace(job, directory=tmp_path / "old")
+    build(old, TINY)
+    runs.version = "3"
+    build(job, TINY, force=True)
+    assert explained(old)[2].endswith("is an older build: the same inputs; netcat 2 → 3")
+
+
+def explained(job: Job) -> list[str]:
+    """Return the lines of --explain without times and digests."""
+    (step,) = make_plan([TINY], job.cache, job.directory)
+    lines = list(explain.history(step, job.cache, job.directory))
+    assert lines[0].startswith("last built 20")
+    return ["last built", *(re.sub(r"of 20.*?\):", "of:", line) for line in lines[1:])]
+
+
+def test_plan_speaks_of_the_future(
+    runs: FakeRuns, job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(job: Job) -> list[str]:
+        steps = make_plan([TINY], job.cache, job.directory)
+        explain.print_plan(steps, job.cache, job.directory, as_json=False, thoroughly=False)
+        return capsys.readouterr().out.splitlines()
+
+    assert printed(job) == [
+        "base-bookworm  would build  never built",
+        "t-tiny-lxc     would build  never built",
+    ]
+    build(job, TINY)
+    assert printed(job) == ["t-tiny-lxc  current"]
+    second = dataclasses.replace(job, directory=tmp_path / "second")
+    assert printed(second) == ["t-tiny-lxc  would use the cache"]
+
+
 def test_role_and_parameter_are_kept_up_to_date(runs: FakeRuns, job: Job) -> None:
     build(job, TINY)
     runs.names.clear()
@@ -293,6 +393,33 @@ def test_interruption_stops_every_command(runs: FakeRuns, job: Job) -> None:
     assert published(job.directory) == {}
 
 
+def test_a_second_interruption_kills(runs: FakeRuns, job: Job) -> None:
+    """A hook that ignores SIGTERM; the first Ctrl-C gives it seconds, the second none."""
+    started = threading.Barrier(2)
+
+    def stubborn(recipe: Recipe) -> None:
+        if recipe.parent:
+            log = job.directory / "stubborn"
+            begun = ["sh", "-c", "trap '' TERM; echo; while :; do sleep 0.1; done"]
+            process.run(begun, log=log, on_line=lambda line: started.wait(20) and None)
+
+    def interrupt() -> None:
+        started.wait(20)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+
+    runs.during = stubborn
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build(job, TINY)
+    thread.join()
+    assert time.monotonic() - before < process.GRACE
+    assert list(job.cache.work.iterdir()) == [job.cache.work / ".lock"]
+
+
 def test_work_of_the_dead_is_swept_at_the_start(runs: FakeRuns, job: Job) -> None:
     dead = job.cache.work / "tmpdead"
     (dead / "half").mkdir(parents=True)
@@ -340,18 +467,18 @@ def test_failed_builds_are_kept_by_name(
 
 
 def test_a_build_that_fails_after_its_root_is_kept_too(
-    runs: FakeRuns, job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runs: FakeRuns, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("imagebuild.formats.write", full)
     keeping = dataclasses.replace(job, keep_failed=True, progress=Progress())
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(AltostratusError, match=r"No space left.*\.raw needs \d+ bytes") as caught:
         build(keeping, TINY)
     root = job.cache.failed / "t-tiny-lxc" / "image"
     assert (root / "usr/share/who").read_text() == "t-tiny-lxc"
-    assert f"the root is {root}" in capsys.readouterr().err
+    assert f"the root is {root}" in str(caught.value.hint)
 
 
 def test_an_interrupted_build_is_not_kept(runs: FakeRuns, job: Job) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from altostratus import files
 from imagebuild.cache import IMAGES, LAYERS, Cache, default_root
 from imagebuild.recipes import Recipe
 
@@ -50,6 +51,47 @@ def test_a_file_that_was_written_to_is_not_used(cache: Cache, tmp_path: Path) ->
     assert cache.find(IMAGES, recipe(a="1")) is None
     entry.path.unlink()
     assert cache.find(IMAGES, recipe(a="1")) is None
+
+
+def damage(path: Path) -> None:
+    """Flip a bit; size and time stay, as when a disk does it."""
+    before = path.stat()
+    path.chmod(0o644)
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kind", [IMAGES, LAYERS])
+def test_a_flipped_bit_is_found_when_the_entry_is_used(
+    cache: Cache, tmp_path: Path, kind: str
+) -> None:
+    entry = cache.store(kind, recipe(a="1"), made(tmp_path), {})
+    said: list[str] = []
+    assert cache.take(kind, recipe(a="1"), said.append) == entry
+    damage(entry.path)
+    assert cache.take(kind, recipe(a="1"), said.append) is None
+    assert len(said) == 1 and f"{entry.path} is damaged" in said[0]
+    # It is made anew.
+    assert cache.find(kind, recipe(a="1")) is None
+
+
+def test_boot_files_are_checked_too(cache: Cache, tmp_path: Path) -> None:
+    kernel = tmp_path / "made.kernel"
+    kernel.write_text("kernel")
+    digests = files.digests(kernel, "sha256", "sha512")
+    extra = {"kernel": (kernel, digests)}
+    entry = cache.store(IMAGES, recipe(a="1"), made(tmp_path), {}, extra)
+    assert cache.take(IMAGES, recipe(a="1"), print) == entry
+    damage(entry.path.with_suffix(".kernel"))
+    assert cache.take(IMAGES, recipe(a="1"), lambda line: None) is None
+
+
+def test_another_entry_of_the_key_takes_its_place(cache: Cache, tmp_path: Path) -> None:
+    other = cache.store(IMAGES, recipe("other", a="1"), made(tmp_path), {})
+    own = cache.store(IMAGES, recipe(a="1"), made(tmp_path), {})
+    damage(own.path)
+    assert cache.take(IMAGES, recipe(a="1"), lambda line: None) == other
 
 
 def test_a_file_without_record_does_not_exist(cache: Cache, tmp_path: Path) -> None:

@@ -50,3 +50,30 @@ def test_half_done_wheels_of_the_dead_are_swept(tmp_path: Path) -> None:
     assert sorted(sweep(tmp_path)) == sorted(partial[:2])
     assert all((path / "a.whl").exists() for path in done)
     assert sweep(tmp_path) == sweep(tmp_path / "none") == []
+
+
+def test_a_package_with_other_content_is_never_offered(tmp_path: Path) -> None:
+    """Not by size or time: apt checks only the size of what it finds."""
+    with download_slot(tmp_path) as slot:
+        for name in ("a_1_amd64.deb", "b_1_all.deb", "c_1_all.deb"):
+            (slot / ARCHIVES / name).write_text("sound")
+    for name, content in (("a_1_amd64.deb", b"wrong"), ("b_1_all.deb", b"half")):
+        package = tmp_path / "pool" / name
+        before = package.stat()
+        package.write_bytes(content)
+        os.utime(package, ns=(before.st_atime_ns, before.st_mtime_ns))
+    # Put there by hand, in the pool and where the last build found its packages.
+    (tmp_path / "pool/d_1_all.deb").write_text("foreign")
+    (slot / ARCHIVES / "e_1_all.deb").write_text("foreign")
+    with download_slot(tmp_path) as again:
+        assert again == slot
+        assert names(again / ARCHIVES) == {"c_1_all.deb"}
+        # apt downloads the others again.
+        (again / ARCHIVES / "a_1_amd64.deb").write_text("sound")
+    with download_slot(tmp_path) as again:
+        assert names(again / ARCHIVES) == {"a_1_amd64.deb", "c_1_all.deb"}
+        assert (again / ARCHIVES / "a_1_amd64.deb").read_text() == "sound"
+    assert {path.name for path in (tmp_path / "pool").glob("*.sha256")} == {
+        "a_1_amd64.deb.sha256",
+        "c_1_all.deb.sha256",
+    }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import runpy
+import socket
 from pathlib import Path
 
 import pytest
 
 from altostratus import datafiles
 from altostratus.errors import InputError
-from imagebuild import elements
+from imagebuild import elementfiles, elements
 
 
 def closure(*names: str) -> dict[str, Path]:
@@ -60,6 +62,134 @@ def test_digests_cover_content_mode_and_links(own_elements: Path) -> None:
     fourth = elements.file_digests(tiny)
     values = [d["tiny/install.d/50-tiny"] for d in (first, second, third, fourth)]
     assert len(set(values)) == 4
+
+
+def test_targets_of_links_count_outside_the_element_too(own_elements: Path) -> None:
+    tiny, shared = own_elements / "tiny", own_elements.parent / "shared"
+    (shared / "deep").mkdir(parents=True)
+    (shared / "hook").write_text("1")
+    (shared / "deep" / "file").write_text("1")
+    (tiny / "install.d" / "60-relative").symlink_to("../../../shared/hook")
+    (tiny / "install.d" / "61-absolute").symlink_to(shared / "hook")
+    (tiny / "data").symlink_to(shared)
+    (tiny / "tests").mkdir()
+    (tiny / "tests" / "hook").write_text("1")
+    (tiny / "install.d" / "62-left-out").symlink_to("../tests/hook")
+
+    def changed(path: Path) -> set[str]:
+        before = elements.file_digests({"tiny": tiny})
+        path.write_text(path.read_text() + "2")
+        after = elements.file_digests({"tiny": tiny})
+        assert before.keys() == after.keys()
+        return {name for name in before if before[name] != after[name]}
+
+    links = {"tiny/install.d/60-relative", "tiny/install.d/61-absolute", "tiny/data/hook"}
+    assert changed(shared / "hook") == links
+    assert changed(shared / "deep" / "file") == {"tiny/data/deep/file"}
+    assert changed(tiny / "tests" / "hook") == {"tiny/install.d/62-left-out"}
+    elementfiles.copy(tiny, own_elements.parent / "copy")
+    copied = own_elements.parent / "copy"
+    assert (copied / "data" / "deep" / "file").read_text() == "12"
+    assert not (copied / "install.d" / "60-relative").is_symlink()
+
+
+def test_links_about_the_image_stay_links(own_elements: Path, tmp_path: Path) -> None:
+    static = own_elements / "tiny" / "static" / "etc"
+    static.mkdir(parents=True)
+    (static / "masked.service").symlink_to("/dev/null")
+    (static / "localtime").symlink_to("/usr/share/zoneinfo/UTC")
+    (static / "nowhere").symlink_to("../run/nowhere")
+    (static / "all").symlink_to("/")
+    (own_elements / "tiny" / "null").symlink_to("/dev/null")
+    digests = elements.file_digests({"tiny": own_elements / "tiny"})
+    assert digests["tiny/static/etc/localtime"] == "link to /usr/share/zoneinfo/UTC"
+    assert digests["tiny/static/etc/masked.service"] == "link to /dev/null"
+    elementfiles.copy(own_elements / "tiny", tmp_path / "copy")
+    assert {
+        path.name for path in (tmp_path / "copy/static/etc").iterdir() if path.is_symlink()
+    } == {
+        "masked.service",
+        "localtime",
+        "nowhere",
+        "all",
+    }
+    assert (tmp_path / "copy" / "null").readlink() == Path("/dev/null")
+
+
+def test_version_control_and_editors_files_are_no_inputs(
+    own_elements: Path, tmp_path: Path
+) -> None:
+    tiny = own_elements / "tiny"
+    before = elements.file_digests({"tiny": tiny})
+    for name in (
+        *(".git/HEAD", "install.d/.50-tiny.swp", "install.d/50-tiny~", "install.d/#50-tiny#"),
+        *("__pycache__/a.cpython-311.pyc", "install.d/50-tiny.orig", ".gitignore"),
+    ):
+        (tiny / name).parent.mkdir(exist_ok=True)
+        (tiny / name).write_text("x")
+    # Emacs' lock.
+    (tiny / "install.d" / ".#50-tiny").symlink_to("me@host.123:456")
+    assert elements.file_digests({"tiny": tiny}) == before
+    elementfiles.copy(tiny, tmp_path / "copy")
+    left = {path.name for path in (tmp_path / "copy").rglob("*")}
+    assert left == {"element-deps", "install.d", "50-tiny"}
+
+
+def test_documentation_below_the_top_is_content(own_elements: Path) -> None:
+    static = own_elements / "tiny" / "static" / "tests"
+    static.mkdir(parents=True)
+    (static / "README.rst").write_text("installed")
+    assert "tiny/static/tests/README.rst" in elements.file_digests({"tiny": own_elements / "tiny"})
+
+
+def test_every_mode_counts(own_elements: Path, tmp_path: Path) -> None:
+    tiny = own_elements / "tiny"
+    hook, directory = tiny / "install.d" / "50-tiny", tiny / "install.d"
+    seen = []
+    for path, mode in ((hook, 0o755), (hook, 0o744), (hook, 0o700), (directory, 0o700)):
+        path.chmod(mode)
+        seen.append(tuple(elements.file_digests({"tiny": tiny}).items()))
+    assert len(set(seen)) == 4
+    elementfiles.copy(tiny, tmp_path / "copy")
+    assert (tmp_path / "copy/install.d").stat().st_mode & 0o777 == 0o700
+    assert elements.file_digests({"tiny": tmp_path / "copy"}) == dict(seen[-1])
+
+
+def test_what_cannot_be_read_is_refused_at_once(own_elements: Path) -> None:
+    """No hang at a named pipe, no endless walk; everything is named."""
+    tiny = own_elements / "tiny"
+    os.mkfifo(tiny / "install.d" / "pipe")
+    os.mkfifo(own_elements / "other" / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        before = Path.cwd()
+        os.chdir(tiny)
+        listening.bind("socket")
+        os.chdir(before)
+    (tiny / "loop").symlink_to("..")
+    (tiny / "install.d" / "up").symlink_to(own_elements)
+    # These lead nowhere, or to what is there anyway.
+    (tiny / "self").symlink_to("self")
+    (tiny / "install.d" / "hooks").symlink_to(".")
+    with pytest.raises(InputError) as caught:
+        elements.file_digests({"tiny": tiny, "other": own_elements / "other"})
+    assert caught.value.message.splitlines() == [
+        f"{tiny}/install.d/pipe is a named pipe",
+        f"{tiny}/install.d/up: the symbolic link leads back to a directory that it is in",
+        f"{tiny}/loop: the symbolic link leads back to a directory that it is in",
+        f"{tiny}/socket is a socket",
+        f"{own_elements}/other/pipe is a named pipe",
+    ]
+
+
+def test_links_between_two_directories_outside_end(own_elements: Path) -> None:
+    one, two = own_elements.parent / "one", own_elements.parent / "two"
+    for path in (one, two):
+        path.mkdir()
+    (one / "two").symlink_to("../two")
+    (two / "one").symlink_to("../one")
+    (own_elements / "tiny" / "one").symlink_to(one)
+    with pytest.raises(InputError, match="leads back"):
+        elements.file_digests({"tiny": own_elements / "tiny"})
 
 
 def test_documentation_and_contract_do_not_count(own_elements: Path) -> None:

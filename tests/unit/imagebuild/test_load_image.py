@@ -7,7 +7,10 @@ What a real Glance makes of it is tested in tests/functional/test_load_image.py.
 import datetime
 import hashlib
 import json
+import os
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fakeglance import FakeGlance, serving
 
 from imagebuild import load
+from imagebuild.glance import upload
 
+TOP = Path(load.__file__).parents[1]
 EXT4 = bytes(1080) + b"\x53\xef" + b"image" * 1000
 QCOW2 = b"QFI\xfb" + bytes(600)
 TAR = bytes(257) + b"ustar" + bytes(600)
@@ -222,7 +227,8 @@ def manifest(image: Path) -> Path:
         for path, parameter in ((image, "DbImage"), (second, None))
     ]
     for record, path in zip(records, (image, second), strict=True):
-        record |= {"size": path.stat().st_size, "mtime_ns": 0, "sha512": "unused"}
+        digest = hashlib.sha512(path.read_bytes()).hexdigest()
+        record |= {"size": path.stat().st_size, "mtime_ns": 0, "sha512": digest}
     path = image.with_name("manifest.json")
     path.write_text(json.dumps({"images": records}))
     return path
@@ -276,7 +282,9 @@ def test_kernel_and_ramdisk_of_a_partition_image(glance: FakeGlance, tmp_path: P
     disk = tmp_path / "c-node-ironic.qcow2"
     disk.write_bytes(QCOW2)
     record: dict[str, Any] = {"name": disk.stem, "file": disk.name, "hypervisor": "ironic"}
-    record |= {"parameter": "NodeImage", "size": 0, "mtime_ns": 0, "sha512": "x", "boot_files": {}}
+    digest = hashlib.sha512(QCOW2).hexdigest()
+    record |= {"parameter": "NodeImage", "size": 0, "mtime_ns": 0, "sha512": digest}
+    record["boot_files"] = {}
     for part in ("kernel", "ramdisk"):
         path = tmp_path / f"{disk.stem}.{part}"
         path.write_text(part)
@@ -439,3 +447,196 @@ def test_unreachable_service(
     monkeypatch.setenv("OS_ENDPOINT", "http://127.0.0.1:9")
     assert lxc(image) == 1
     assert "error: Glance is unreachable" in capsys.readouterr().err
+
+
+def start(image: Path, cache: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "imagebuild.load", "--hypervisor", "lxc", str(image), *more]
+    env = {**os.environ, "ALTOSTRATUS_CACHE": str(cache), "PYTHONPATH": str(TOP)}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("more", [(), ("--replace",)])
+def test_two_at_once_on_one_machine(
+    glance: FakeGlance, image: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    glance.put_data(glance.add(name="c-db-lxc", disk_format="raw", container_format="bare"), b"x")
+    children = [start(image, tmp_path / "cache", *more) for _ in range(2)]
+    ids = [child.communicate()[0].strip() for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert ids[0] == ids[1]
+    assert ids[0] in glance.images
+    assert len([one for one in glance.images.values() if one["size"] == len(EXT4)]) == 1
+    assert glance.methods().count("PUT") == 1
+    assert len(glance.images) == (1 if more else 2)
+
+
+@pytest.mark.parametrize("more", [(), ("--replace",)])
+def test_two_at_once_on_two_machines(
+    glance: FakeGlance, image: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    """Both send; they agree on the older image, whichever arrives first."""
+    both = threading.Barrier(2)
+    glance.now = lambda: datetime.datetime.now(datetime.UTC).isoformat()
+    glance.during_upload = lambda image_id: both.wait(30) and None
+    children = [start(image, tmp_path / f"cache-{n}", *more) for n in range(2)]
+    ids = [child.communicate()[0].strip() for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert glance.methods().count("PUT") == 2
+    assert ids == [the_image(glance)["id"]] * 2
+
+
+def test_an_older_upload_that_arrives_later_stays(
+    glance: FakeGlance,
+    image: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    older = glance.add(name="c-db-lxc", **formats, **LXC)
+    glance.images[older]["status"] = "saving"
+    monkeypatch.setattr(upload.time, "sleep", lambda seconds: glance.put_data(older, EXT4))
+    assert lxc(image, "--replace") == 0
+    assert the_image(glance)["id"] == older
+    captured = capsys.readouterr()
+    assert captured.out == f"{older}\n"
+    assert f"waiting for an older upload of the name, {older}" in captured.err
+
+
+def test_replace_leaves_what_another_loads_meanwhile(glance: FakeGlance, image: Path) -> None:
+    old = glance.add(name="c-db-lxc", disk_format="raw", container_format="bare")
+    glance.put_data(old, b"old")
+    younger: list[str] = []
+
+    def another(image_id: str) -> None:
+        younger.append(glance.add(name="c-db-lxc", disk_format="raw", container_format="bare"))
+        glance.put_data(younger[0], b"younger")
+
+    glance.during_upload = another
+    assert lxc(image, "--replace") == 0
+    assert old not in glance.images
+    assert younger[0] in glance.images
+    assert len(glance.images) == 2
+
+
+def test_no_id_is_printed_that_another_deleted(
+    glance: FakeGlance,
+    image: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    keep_oldest = upload._keep_oldest
+
+    def deleted(sent: str, *rest: Any) -> Any:
+        found = keep_oldest(sent, *rest)
+        del glance.images[sent]
+        return found
+
+    monkeypatch.setattr(upload, "_keep_oldest", deleted)
+    assert lxc(image) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "was deleted while it was being loaded" in captured.err
+
+
+def test_images_of_the_same_name_are_named(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    others = [glance.add(name="c-db-lxc", **formats) for _ in range(2)]
+    for other in others:
+        glance.put_data(other, b"x")
+    assert lxc(image) == 0
+    error = capsys.readouterr().err
+    assert f"2 other image(s) are named c-db-lxc: {others[0]}, {others[1]}; --replace" in error
+    assert "openstack image delete ID" in error
+
+
+@pytest.mark.parametrize("key", [*load.RESERVED, "os_glance_import_task"])
+def test_fields_of_glance_are_no_properties(
+    glance: FakeGlance, image: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lxc(image, "--property", f"{key}=1", "--property", "=2") == 2
+    error = capsys.readouterr().err
+    assert f"{key}" in error and "not '=2'" in error
+    assert glance.requests == []
+
+
+def test_the_same_property_twice(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lxc(image, "--property", "os_distro=a", "--property", "os_distro=b") == 2
+    assert "os_distro is given twice: 'a' and 'b'" in capsys.readouterr().err
+
+
+def test_fields_are_those_that_glance_has() -> None:
+    """What python-glanceclient knows of the schema of an image, but for custom properties."""
+    from glanceclient.v2.image_schema import _BASE_SCHEMA
+
+    base = {
+        name
+        for name, row in _BASE_SCHEMA["properties"].items()
+        if row.get("is_base", True) is not False
+    }
+    assert base - {"kernel_id", "ramdisk_id"} <= load.RESERVED.keys()
+
+
+REFUSALS = [
+    *(300, 301, 302, 303, 305, 307, 308),
+    *(*range(400, 419), 421, 422, 423, 424, 425, 426, 428, 429, 431, 451),
+    *(*range(500, 509), 510, 511, 599),
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_every_refusal_is_explained(
+    glance: FakeGlance, image: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No status is an internal error, and the reason that the server gave is always shown."""
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    for status in REFUSALS:
+        glance.images.clear()
+        if method == "PATCH":
+            glance.put_data(glance.add(name="c-db-lxc", **formats), EXT4)
+        if method == "DELETE":
+            glance.put_data(glance.add(name="c-db-lxc", **formats), b"old")
+        glance.status_of = {method: status}
+        expected = 0 if (method, status) == ("DELETE", 404) else 1
+        assert lxc(image, "--replace") == expected, status
+        captured = capsys.readouterr()
+        assert "internal error" not in captured.err, (status, captured.err)
+        if expected:
+            assert captured.out == ""
+            assert f"as the test wishes (HTTP {status})" in captured.err, (status, captured.err)
+
+
+def test_a_file_that_is_not_the_manifests_is_refused(
+    glance: FakeGlance, image: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of them at once; size and time say nothing."""
+    for path in (image, image.with_name("c-web-lxc.raw")):
+        before = path.stat()
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load.main(["--manifest", str(manifest)]) == 2
+    error = capsys.readouterr().err
+    assert f"{image} is not the file of {manifest}" in error
+    assert "c-web-lxc.raw is not the file of" in error
+    assert "run build-images" in error
+    assert glance.requests == []
+
+
+def test_a_manifest_of_another_name_is_believed(
+    glance: FakeGlance, image: Path, manifest: Path
+) -> None:
+    assert load.main(["--manifest", str(manifest.rename(manifest.with_name("m.json")))]) == 0
+    assert {found["hypervisor_type"] for found in glance.images.values()} == {"lxc"}
+
+
+def test_a_failed_clean_up_does_not_hide_the_failure(
+    glance: FakeGlance, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    glance.status_of = {"PUT": 413, "DELETE": 403}
+    assert lxc(image) == 1
+    error = capsys.readouterr().err
+    assert "error: Glance answers: as the test wishes (HTTP 413)" in error
+    assert "without data is left" in error

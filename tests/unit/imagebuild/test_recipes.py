@@ -92,3 +92,10 @@ def test_changes_are_told_in_words() -> None:
 )
 def test_wheels_are_fetched_for_every_release(hook: Path) -> None:
     assert re.findall(r"^    (\w+)\) python=", hook.read_text(), re.M) == list(recipes.RELEASES)
+
+
+def test_how_layers_are_stacked_counts(own_elements: Path) -> None:
+    """The element that unpacks the layer below is added by the build, and read by it, too."""
+    image = Image("t", "tiny", "lxc", "bookworm", ("tiny",))
+    recipe = image_recipe(image, base_recipe("bookworm", search_path()), search_path())
+    assert "prebuilt-root/root.d/08-prebuilt-root" in recipe.inputs
