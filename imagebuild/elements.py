@@ -42,7 +42,7 @@ PACKAGES = "project-packages"
 CONTRACT = "service.yaml"
 """A service element's contract; the generator needs most of it, a build just CONTRACT_FIELDS."""
 
-CONTRACT_FIELDS = ("health", "units")
+CONTRACT_FIELDS = ("endpoint", "health", "listens", "units")
 """The fields of contracts that the element os-config-hooks builds into an image."""
 
 # Nothing that happens in a build depends on these.

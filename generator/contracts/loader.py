@@ -16,7 +16,7 @@ from altostratus.yamlfile.problems import Report
 from generator.contracts import check_contracts, checks, references
 from generator.contracts.grammar import KEY_FORM, SERVICE_SCHEMA
 from generator.contracts.inheritance import SOURCES, extended, is_inherited
-from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key
+from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key, Listener
 
 
 def load(elements: Path) -> Contracts:
@@ -86,6 +86,10 @@ def _contract(node: Node, folder: Path, report: Report) -> Contract:
         endpoint=Endpoint(**{"path": "", **endpoint}) if endpoint else None,
         units=tuple(plain.get("units", ())),
         health=tuple(Health(**{"path": "/", **one}) for one in plain.get("health", ())),
+        listens=(
+            *([Listener(endpoint["port"], "public")] if endpoint else ()),
+            *(Listener(**one) for one in plain.get("listens", ())),
+        ),
         contributes={
             key: tuple(references.parse(item) for item in items)
             for key, items in plain.get("contributes", {}).items()
