@@ -137,16 +137,15 @@ def poison(attacker: Machine, address: str, name: str) -> int:
 def use(connection: Any) -> Iterator[Any]:
     """Ask the APIs of a cloud, each of which looks for the token in its cache."""
     for service, path in (
-        ("image", "/v2/images?limit=1"),
+        ("image", "/images?limit=1"),
         ("compute", "/servers?limit=1"),
-        ("network", "/v2.0/networks?limit=1"),
+        ("network", "/networks?limit=1"),
         ("orchestration", "/stacks?limit=1"),
         ("placement", "/resource_providers"),
-        ("baremetal", "/v1/nodes?limit=1"),
+        ("baremetal", "/nodes?limit=1"),
     ):
         if connection.has_service(service):
-            headers = {"OpenStack-API-Version": "placement 1.0"} if service == "placement" else {}
-            yield getattr(connection, service).get(path, headers=headers).status_code
+            yield getattr(connection, service).get(path).status_code
 
 
 @pytest.mark.parametrize(

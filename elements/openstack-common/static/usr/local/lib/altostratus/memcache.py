@@ -42,7 +42,7 @@ class RefusedPickle:
         raise ValueError("a pickle from the network")
 
 
-class Client(_memcache.Client):  # type: ignore[misc] # no types
+class Client(_memcache.Client):  # type: ignore[name-defined, misc] # it has no types
     """The original Client, with RefusedPickle where a server is reached over the network."""
 
     def __init__(self, servers: Any, *arguments: Any, **options: Any) -> None:
