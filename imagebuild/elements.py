@@ -40,7 +40,7 @@ MARKER = "every-layer"
 PACKAGES = "project-packages"
 """A file of this name lists the Python packages of this project that an element installs."""
 
-CONTRACT_FIELDS = ("health", "units")
+CONTRACT_FIELDS = ("endpoint", "health", "listens", "units")
 """The fields of contracts that the element os-config-hooks builds into an image."""
 
 

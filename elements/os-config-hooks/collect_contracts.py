@@ -5,6 +5,7 @@ Runs outside the image, in diskimage-builder's own Python, and writes below its 
 
     units                                 "UNIT.service", one a line, for post-install.d
     static/usr/share/altostratus/health   "PORT PATH NAME", one check a line, for the instance
+    static/usr/share/altostratus/public   "PORT", public ports (numbers or metadata keys), likewise
 
 diskimage-builder gives the directories of the elements in IMAGE_ELEMENT_YAML.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 import yaml
 
-FIELDS = ("health", "units")
+FIELDS = ("endpoint", "health", "listens", "units")
 """The fields of a contract that end up in an image; build-images builds anew when they change."""
 
 
@@ -35,12 +36,16 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def main(hooks: Path) -> int:
-    """Write both lists below ``hooks``."""
+    """Write the lists below ``hooks``."""
     found = collect(yaml.safe_load(os.environ["IMAGE_ELEMENT_YAML"]))
     units = sorted({f"{unit}.service" for each in found for unit in each["units"]})
     checks = [check for each in found for check in each["health"]]
     health = [f"{check['port']} {check.get('path', '/')} {check['name']}" for check in checks]
+    listeners = [one for each in found for one in each["listens"] if one["scope"] == "public"]
+    endpoints = [each["endpoint"] for each in found if each["endpoint"]]
+    public = sorted({str(one["port"]) for one in (*endpoints, *listeners)})
     write_lines(hooks / "units", units)
+    write_lines(hooks / "static/usr/share/altostratus/public", public)
     write_lines(hooks / "static/usr/share/altostratus/health", health)
     return 0
 

@@ -17,6 +17,7 @@ def check(contracts: Contracts) -> Iterator[Problem]:
         yield from _owners(contract, contracts)
         yield from _needs(contract, contracts)
         yield from _reads(contract, contracts)
+        yield from _listens(contract, contracts)
         yield from _contributions(contract, contracts)
         for key in contract.keys.values():
             yield from _references(key.value, key.mark, contracts)
@@ -63,6 +64,13 @@ def _reads(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
     for read in (contract.node.get("reads") or contract.node).items:
         if read.value not in contracts.keys and not contracts.may_have(str(read.value)):
             yield _unknown_key(str(read.value), read.mark, contracts)
+
+
+def _listens(contract: Contract, contracts: Contracts) -> Iterator[Problem]:
+    for listener in (contract.node.get("listens") or contract.node).items:
+        port = listener.fields["port"]
+        if isinstance(port.value, str) and port.value not in contract.keys:
+            yield _unknown_key(port.value, port.mark, contracts)
 
 
 def _contributions(contract: Contract, contracts: Contracts) -> Iterator[Problem]:

@@ -13,6 +13,9 @@ from generator.contracts.secretkinds import KINDS
 GROUPS = ("control", "network", "compute", "infrastructure")
 """The groups of services that a role can list; none is empty."""
 
+SCOPES = ("loopback", "service", "public")
+"""Where a service may listen; ``public`` is the service network and the public one."""
+
 _NAME = {"type": "string", "pattern": r"^[a-z][a-z0-9-]*$", "title": "a service name"}
 _KEY_PATTERN = r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$"
 _KEY_TITLE = "a metadata key: namespace.leaf of a-z, 0-9, - and _"
@@ -122,6 +125,27 @@ SERVICE_SCHEMA: Schema = {
             "description": "HTTP checks of the APIs: `name` (for messages), `port`, `path` (`/`); "
             "a refresh ends when each answers with a status below 500",
         },
+        "listens": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["port", "scope"],
+                "additionalProperties": False,
+                "properties": {
+                    "port": {
+                        "type": ["integer", "string"],
+                        "minimum": 1,
+                        "maximum": 65535,
+                        "pattern": _KEY_PATTERN,
+                        "title": "a port, or the metadata key that has it",
+                    },
+                    "scope": {"enum": list(SCOPES)},
+                },
+            },
+            "description": "TCP ports besides that of `endpoint`: `port` (number, or the key that "
+            "has it) and `scope`: `service`, the instance's address on the service network; "
+            "`public`, that and its address on the public network; or `loopback`",
+        },
         "endpoint": {
             "type": "object",
             "required": ["type", "name", "port"],
@@ -138,7 +162,7 @@ SERVICE_SCHEMA: Schema = {
                     "description": "Begins with /, or empty",
                 },
             },
-            "description": "The service's entry in Keystone's catalogue",
+            "description": "The service's entry in Keystone's catalogue; its port is public",
         },
         "contributes": {
             "type": "object",

@@ -18,7 +18,7 @@ from altostratus.yamlfile.problems import InvalidInputError, Mark, Report
 from generator.contracts import check_contracts, checks, references
 from generator.contracts.grammar import GROUPS, KEY_FORM, SERVICE_SCHEMA
 from generator.contracts.inheritance import SOURCES, extended, is_inherited
-from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key
+from generator.contracts.model import Contract, Contracts, Endpoint, Health, Key, Listener
 from imagebuild import elementspath
 from imagebuild.elementfiles import CONTRACT
 from imagebuild.elements import search_path
@@ -145,7 +145,9 @@ def _contract(node: Node, element: str, folders: Mapping[str, Path], report: Rep
         message = f"'{element}' is a group of services, which roles could not list any more"
         hint = "give service and element another name"
         report.add(node.fields["service"].mark, message, hint, checks.GROUP_NAME)
-    endpoint = node.get("endpoint")
+    entry = node.get("endpoint")
+    given = entry and not entry.lost
+    endpoint = Endpoint(**{"path": "", **plain["endpoint"]}) if given else None
     closure = element_closure(element, folders)
     return Contract(
         name=name,
@@ -155,11 +157,13 @@ def _contract(node: Node, element: str, folders: Mapping[str, Path], report: Rep
         needs=tuple(plain.get("needs", ())),
         max=plain.get("max"),
         clustered=plain.get("clustered", False),
-        endpoint=Endpoint(**{"path": "", **plain["endpoint"]})
-        if endpoint and not endpoint.lost
-        else None,
+        endpoint=endpoint,
         units=tuple(plain.get("units", ())),
         health=tuple(Health(**{"path": "/", **one}) for one in plain.get("health", ())),
+        listens=(
+            *([Listener(endpoint.port, "public")] if endpoint else ()),
+            *(Listener(**one) for one in plain.get("listens", ())),
+        ),
         contributes={
             key: tuple(references.parse(item) for item in items)
             for key, items in plain.get("contributes", {}).items()

@@ -65,11 +65,24 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A TCP port that a service listens on, or the metadata key that has it.
+
+    ``scope`` is one of SCOPES: ``loopback``; ``service``, the instance's address on the service
+    network; ``public``, that and its address on the public network. There is no other address.
+    """
+
+    port: int | str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """One service, or the shared base of several; see SERVICE_SCHEMA for the fields.
 
     ``keys`` includes those that the service inherits from the contract that it extends. ``closure``
-    names the contracts of this element and of those that it depends on.
+    names the contracts of this element and of those that it depends on. ``listens`` includes the
+    port of the endpoint.
     """
 
     name: str
@@ -81,6 +94,7 @@ class Contract:
     clustered: bool
     units: tuple[str, ...]
     health: tuple[Health, ...]
+    listens: tuple[Listener, ...]
     endpoint: Endpoint | None
     contributes: Mapping[str, tuple[Value, ...]]
     secrets: Mapping[str, str]

@@ -23,6 +23,11 @@ def tree(
         "cloud": plan.cloud.name,
         "hypervisor-type": own("type"),
         "addresses": {network: own(f"{network}.address") for network in role.networks},
+        **{
+            f"{kind}_address": own(f"{network}.address")
+            for kind, network in _listening(plan).items()
+            if network in role.networks
+        },
     }
     vlans = [
         _vlan(plan.cloud.networks[network], under, own(f"{network}.address"))
@@ -33,6 +38,11 @@ def tree(
         instance["vlans"] = vlans
     keys = {key: value(key, one) for key, one in plan.metadata[role.name].items()}
     return {"instance": instance, **nested(keys)}
+
+
+def _listening(plan: Plan) -> dict[str, str]:
+    """Return the networks that services listen on, by what they are for."""
+    return {"service": plan.cloud.service_network, "public": plan.cloud.public_network}
 
 
 def _vlan(network: Network, under: str, address: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ SERVICES = ("mariadb", "memcached", "rabbitmq")
 UNITS = ("memcached", "mariadb", "rabbitmq-server")
 METADATA = "/var/lib/os-collect-config/local-data/node.json"
 NODE: dict[str, Any] = {
-    "instance": {"name": "node", "role": "node"},
+    "instance": {"name": "node", "role": "node", "service_address": "127.0.0.1"},
     "memcached": {"servers": ["127.0.0.1"], "memory_mb": 64, "max_connections": 1024},
     "mariadb": {
         "databases": [

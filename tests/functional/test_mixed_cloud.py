@@ -125,11 +125,13 @@ def test_the_server_is_on_a_node(cloud: Any, metal: Instance) -> None:
 
 
 def test_its_port_is_active_and_answers(cloud: Any, metal: Instance) -> None:
+    """Its service does not: that is on the VLAN alone."""
     (port,) = cloud.network.ports(device_id=metal.id)
     assert (port.binding_vnic_type, port.status) == ("baremetal", "ACTIVE")
-    with socket.create_connection((metal.addresses["ctlplane"], 11211), timeout=30) as service:
-        service.sendall(b"version\r\n")
-        assert service.recv(64).startswith(b"VERSION")
+    with socket.create_connection((metal.addresses["ctlplane"], 22), timeout=30) as service:
+        assert service.recv(64).startswith(b"SSH-2.0")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((metal.addresses["ctlplane"], 11211), timeout=30)
 
 
 def test_it_runs_from_its_own_disk(state: Workspace, metal: Instance) -> None:

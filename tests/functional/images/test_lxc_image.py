@@ -53,12 +53,22 @@ def test_nothing_of_a_machine_is_in_the_image(image: Path) -> None:
     assert infrastructure.passwords(shadow) == []
 
 
+NETWORK = Network("t-image", "10.77.8.1/30", "10.77.8.2/30")
+
+
+def told() -> dict[str, Any]:
+    """Return the metadata of the node, which listens on the address that it has."""
+    metadata = copy.deepcopy(NODE)
+    metadata["instance"]["service_address"] = NETWORK.container
+    return metadata
+
+
 class Node:
     """The booted image and what the tests ask of it."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.metadata = copy.deepcopy(NODE)
+        self.metadata = told()
 
     def run(self, *command: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -98,13 +108,13 @@ class Node:
 def node(image: Path, scratch: Path, key: Path) -> Iterator[Node]:
     """The image, booted and configured, with what Nova tells cloud-init on a config drive."""
     metadata = scratch / "node.json"
-    metadata.write_text(json.dumps(NODE))
+    metadata.write_text(json.dumps(told()))
     spec = Spec(
         name="test-image",
         state=scratch / "node",
         image=image,
         image_key="one",
-        network=Network("t-image", "10.77.8.1/30", "10.77.8.2/30"),
+        network=NETWORK,
         files={f"{SEED}/{name}": text for name, text in infrastructure.config_drive(key).items()},
         secrets={METADATA: str(metadata)},
     )
@@ -190,10 +200,14 @@ def test_message_bus_account(node: Node) -> None:
     assert [user["user"] for user in json.loads(users)] == ["openstack"]
     node.run("rabbitmqctl", "--quiet", "authenticate_user", "openstack", "rabbit-password")
     assert "rabbit@localhost" in node.run("rabbitmqctl", "--quiet", "status")
-    listening = node.run("ss", "-ltnH")
-    assert "0.0.0.0:5672" in listening
-    assert "127.0.0.1:4369" in listening
-    assert "0.0.0.0:4369" not in listening
+
+
+def test_services_listen_on_the_service_address_alone(node: Node) -> None:
+    local = {line.split()[3] for line in node.run("ss", "-ltnH").splitlines()}
+    assert {f"{NETWORK.container}:{port}" for port in (3306, 5672, 11211)} <= local
+    assert "127.0.0.1:4369" in local
+    everywhere = {each for each in local if each.startswith(("0.0.0.0", "*", "[::]"))}
+    assert everywhere == {"0.0.0.0:22", "[::]:22"}
 
 
 def test_a_second_refresh_changes_nothing(node: Node) -> None:

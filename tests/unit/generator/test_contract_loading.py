@@ -78,6 +78,11 @@ def test_fixtures(services: Contracts) -> None:
             "4: no contract has the secret 'a.p",
         ),
         (KEY.format(key="a.x", source="value: '{address:b}'"), "4: unknown service 'b'"),
+        ("listens: [{port: a.port, scope: service}]\n", "3: no contract has the key 'a.port'"),
+        ("listens: [{port: 80, scope: everywhere}]\n", "3: "),
+        ("listens: [{port: 0, scope: service}]\n", "3: "),
+        ("listens: [{port: any port, scope: service}]\n", "3: "),
+        ("listens: [{port: 80}]\n", "3: "),
         (KEY.format(key="a.x", source="default: y, patern: z"), "4: unknown key 'patern'"),
     ],
 )

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -IS
 # SPDX-License-Identifier: Apache-2.0
-"""http-answers.py PORT [PATH]: does the API on this machine answer with a status below 500?"""
+"""http-answers.py ADDRESS PORT [PATH]: does the API there answer with a status below 500?"""
 
 import http.client
 import sys
@@ -8,16 +8,16 @@ import sys
 
 def main(argv: list[str]) -> int:
     """Ask once; print why not on stderr and return 1."""
-    port, path = int(argv[0]), argv[1] if argv[1:] else "/"
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    address, port, path = argv[0], int(argv[1]), argv[2] if argv[2:] else "/"
+    connection = http.client.HTTPConnection(address, port, timeout=20)
     try:
         connection.request("GET", path)
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        print(f"port {port}: {error}", file=sys.stderr)
+        print(f"{address} port {port}: {error}", file=sys.stderr)
         return 1
     if status >= 500:
-        print(f"port {port}: HTTP status {status}", file=sys.stderr)
+        print(f"{address} port {port}: HTTP status {status}", file=sys.stderr)
     return int(status >= 500)
 
 
