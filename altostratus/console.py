@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from typing import Any, NoReturn
 from altostratus.errors import AltostratusError
 
 INTERRUPTED = 130
+SHELLS = ("bash", "zsh", "tcsh")
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +51,44 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Print(argparse.Action):
+    """Prints what ``altostratus.manuals`` makes of the parser: a completion, the manual page."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> NoReturn:
+        from altostratus import manuals
+
+        print(manuals.completion(parser, str(values)) if values else manuals.page(parser), end="")
+        parser.exit()
+
+
 def parse_arguments(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
     """Add the options that every command has to ``parser``, and parse ``argv``.
 
-    They are ``--debug``, ``-q/--quiet`` and ``--version``. None stands for the process's own
-    arguments.
+    They are ``--debug``, ``-q/--quiet``, ``--version``, ``--print-completion`` and
+    ``--print-manual``. None stands for the process's own arguments.
     """
     parser.add_argument("--debug", action="store_true", help="show debug messages and tracebacks")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, errors only")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, warnings and errors only"
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument(
+        "--print-completion",
+        action=_Print,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the completion for a shell ({', '.join(SHELLS)}) and exit",
+    )
+    manual = "print the manual page and exit"
+    parser.add_argument("--print-manual", action=_Print, nargs=0, help=manual)
     return parser.parse_args(argv)
 
 
@@ -98,7 +127,7 @@ def run_command(
 
 
 def _set_up_logging(debug: bool, quiet: bool) -> None:
-    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
+    level = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
     for package in ("altostratus", "imagebuild", "generator", "setupcloud", "devtest", "__main__"):
         logging.getLogger(package).setLevel(level)
@@ -128,7 +157,8 @@ class Progress:
     """Reports each step and its duration on standard error.
 
     ``steps`` collects (name, seconds) of every finished step, in the order in which they finished.
-    Steps may run in several threads at once: each is then one line, written when it ends.
+    Steps may run in several threads at once: each is then one line, written when it ends. On a
+    terminal, what is at work is shown below with its time so far.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -137,19 +167,34 @@ class Progress:
         self.steps: list[tuple[str, float]] = []
         self._lock = threading.Lock()
         self._open: str | None = None
+        self._live = None if quiet or not _is_terminal() else LiveSteps()
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Print ``name``, run the body, then print its duration in seconds, or that it failed."""
         started = time.monotonic()
-        self._begin(name)
-        try:
-            yield
-        except BaseException:
-            self._end(name, started, " failed")
-            raise
-        self.steps.append((name, time.monotonic() - started))
-        self._end(name, started, "")
+        with self.activity(name):
+            self._begin(name)
+            try:
+                yield
+            except BaseException:
+                self._end(name, started, " failed")
+                raise
+            self.steps.append((name, time.monotonic() - started))
+            self._end(name, started, "")
+
+    @contextlib.contextmanager
+    def activity(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Show ``text`` and the time so far on a terminal while the body runs; nothing elsewhere.
+
+        The body gets a function that shows another text. No other program may write to the
+        terminal meanwhile, but one that ``altostratus.process.interact`` runs.
+        """
+        if self._live is None:
+            yield lambda _: None
+        else:
+            with self._live.shown(text) as change:
+                yield change
 
     def note(self, text: str) -> None:
         """Print one line of information."""
@@ -158,6 +203,8 @@ class Progress:
             self._write(f"{text}\n")
 
     def _begin(self, name: str) -> None:
+        if self._live is not None:
+            return
         with self._lock:
             self._close_line()
             self._write(f"{name} …")
@@ -165,10 +212,10 @@ class Progress:
 
     def _end(self, name: str, started: float, outcome: str) -> None:
         with self._lock:
-            # Another step wrote in the meantime: repeat the name.
+            # Another step wrote in the meantime, or it was shown below: repeat the name.
             if self._open != name:
                 self._close_line()
-                self._write(f"{name} …")
+                outcome = f"{name} …{outcome}"
             self._write(f"{outcome} {time.monotonic() - started:.1f} s\n")
             self._open = None
 
@@ -178,6 +225,104 @@ class Progress:
             self._open = None
 
     def _write(self, text: str) -> None:
-        if not self.quiet:
+        if self.quiet:
+            return
+        if self._live is not None:
+            self._live.write(text)
+        else:
             sys.stderr.write(text)
             sys.stderr.flush()
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+class LiveSteps:
+    """The lines at the bottom of the terminal: what is at work, and for how long."""
+
+    _all: weakref.WeakSet["LiveSteps"] = weakref.WeakSet()
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self._lock = threading.RLock()
+        self._texts: dict[object, tuple[str, float]] = {}
+        self._display: Any = None
+        LiveSteps._all.add(self)
+
+    @contextlib.contextmanager
+    def shown(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Show ``text`` with its time while the body runs; see ``Progress.activity``."""
+        key, started = object(), time.monotonic()
+
+        def change(new: str) -> None:
+            with self._lock:
+                self._texts[key] = (new, started)
+                if self._display is not None:
+                    self._display.refresh()
+
+        change(text)
+        self._start()
+        try:
+            yield change
+        finally:
+            with self._lock:
+                del self._texts[key]
+                if not self._texts:
+                    self._stop()
+
+    def write(self, text: str) -> None:
+        """Print ``text`` above what is shown."""
+        with self._lock:
+            if self._display is None:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            else:
+                self._display.console.out(text, end="", highlight=False)
+
+    def _start(self) -> None:
+        # Imported here: it takes a tenth of a second.
+        from rich.console import Console
+        from rich.live import Live
+
+        with self._lock:
+            if self._display is None and self._texts:
+                console = Console(stderr=True)
+                self._display = Live(
+                    console=console,
+                    get_renderable=self._render,
+                    transient=True,
+                    refresh_per_second=4,
+                )
+                self._display.start()
+
+    def _stop(self) -> None:
+        if self._display is not None:
+            self._display.stop()
+            self._display = None
+
+    def _render(self) -> Any:
+        from rich.text import Text
+
+        now = time.monotonic()
+        lines = [f"  {text} … {_elapsed(now - began)}" for text, began in self._texts.values()]
+        return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
+
+    @classmethod
+    @contextlib.contextmanager
+    def hidden(cls) -> Iterator[None]:
+        """Leave the terminal to another program while the body runs."""
+        displays = list(cls._all)
+        for each in displays:
+            with each._lock:
+                each._stop()
+        try:
+            yield
+        finally:
+            for each in displays:
+                each._start()
+
+
+def _elapsed(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
