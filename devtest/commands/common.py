@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -54,6 +55,22 @@ def container_named(found: Workspace, name: str) -> Spec | None:
     if name == undercloud.NODE:
         return undercloud.current(found)
     return next((each for each in nodes.containers(found) if each.state.name == name), None)
+
+
+def words(command: Sequence[str]) -> list[str]:
+    """Return the arguments that run ``command`` in a node, as they are given on a command line.
+
+    Several words are the program and its arguments, which arrive there as they are. A single one
+    is a line for the shell there, as with ssh(1). A first ``--`` is the end of our options.
+    """
+    given = list(command[1:] if command[:1] == ["--"] else command)
+    return ["/bin/bash", "-c", given[0]] if len(given) == 1 else given
+
+
+def remote(command: Sequence[str]) -> list[str]:
+    """Return what ssh(1) gets to run ``command`` as ``words`` does: it joins words by blanks."""
+    given = command[1:] if command[:1] == ["--"] else command
+    return [given[0] if len(given) == 1 else shlex.join(given)] if given else []
 
 
 def become(command: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import sys
 
 from altostratus.errors import AltostratusError
 from devtest import clouds, container, undercloud
-from devtest.commands.common import SHELL, become, container_named, find
+from devtest.commands.common import SHELL, become, container_named, find, remote, words
 from devtest.container.spec import Spec
 from devtest.undercloud import instances
 
@@ -15,10 +15,10 @@ def ssh(args: argparse.Namespace) -> None:
     """Become a shell or command in an instance."""
     workspace = find(args)
     if node := container_named(workspace, args.instance):
-        become(container.enter_command(node, args.command or SHELL))
+        become(container.enter_command(node, words(args.command) or SHELL))
     connection = clouds.connect(workspace, undercloud.CLOUD)
     instance = instances.find(connection, args.instance)
-    become(instances.ssh_command(workspace, instance, args.command))
+    become(instances.ssh_command(workspace, instance, remote(args.command), sys.stdin.isatty()))
 
 
 def logs(args: argparse.Namespace) -> None:
