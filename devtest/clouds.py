@@ -44,6 +44,17 @@ def register(workspace: Workspace, cloud: str, address: str) -> None:
         },
         "region_name": REGION,
     }
+    _write(workspace, known)
+
+
+def forget(workspace: Workspace, cloud: str) -> None:
+    """Remove the credentials of ``cloud``, if they are there."""
+    known = _read(workspace)
+    if known.pop(cloud, None) is not None:
+        _write(workspace, known)
+
+
+def _write(workspace: Workspace, known: dict[str, Any]) -> None:
     text = yaml.safe_dump({"clouds": known}, sort_keys=True)
     write_text(workspace.clouds_yaml, text, mode=0o600)
 
