@@ -31,5 +31,6 @@ if [ "$(id -u)" -ne 0 ]; then
     echo "hint: sudo $0 ${*@Q}" >&2
     exit 1
 fi
+[ -x "$python" ] || echo "The first time packages are installed, which takes some minutes." >&2
 "$top/tools/bootstrap.sh"
 exec "$python" -P -m devtest.script "$0" "$@"

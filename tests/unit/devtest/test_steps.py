@@ -181,3 +181,25 @@ def test_the_credentials_have_the_address_that_the_stack_puts_out(
     generate.generate(examples_path() / "overcloud.yaml", workspace.stacks("overcloud"))
     chosen.register()
     assert "auth_url: http://192.168.24.107:5000/v3" in workspace.clouds_yaml.read_text()
+
+
+def test_limits_are_raised_for_all_clouds_before_the_undercloud_starts(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order: list[Any] = []
+
+    def lift(state: Path, guests: int) -> list[str]:
+        order.append((state, guests))
+        return ["raised"]
+
+    model, file = cloudfiles.read(None)
+    chosen = Steps(workspace, "overcloud", file, Progress(), model=model)
+    monkeypatch.setattr(module.limits, "lift", lift)
+    monkeypatch.setattr(module.undercloud, "start", lambda _: order.append("start"))
+    for name, each in (("undercloud", "address"), ("clouds", "register"), ("nodes", "resume")):
+        monkeypatch.setattr(getattr(module, name), each, lambda *_: "")
+    chosen.start()
+    assert order == [(workspace.state, 4), "start"]
+    assert "raised\n" in capsys.readouterr().err
+    chosen.lift_limits(more=1)
+    assert order[-1] == (workspace.state, 5)
