@@ -28,7 +28,6 @@ from devtest.cloud import stacks
 from devtest.container.spec import Spec
 from devtest.undercloud import instances, nodes
 from devtest.workspace import Workspace
-from generator.output import names
 from imagebuild import manifest
 
 if TYPE_CHECKING:
@@ -53,12 +52,16 @@ def known(workspace: Workspace) -> list[str]:
 def require(workspace: Workspace, cloud: str) -> None:
     """Raise AltostratusError unless there is a cloud of this name that can be removed."""
     there = known(workspace)
-    if cloud in there and workspace.stacks(cloud).joinpath(names.stack(cloud)).exists():
-        return
-    listed = ", ".join(there) or "none"
-    raise AltostratusError(
-        f"there is no cloud {cloud} here", f"clouds: {listed}; devtest destroy removes everything"
-    )
+    if cloud not in there or not workspace.generated(cloud).template.exists():
+        listed = ", ".join(there) or "none"
+        hint = f"clouds: {listed}; devtest destroy removes everything"
+        raise AltostratusError(f"there is no cloud {cloud} here", hint)
+    own = set(workspace.generated(cloud).instances)
+    if running := [one.state.name for one in nodes.containers(workspace) if one.state.name in own]:
+        raise AltostratusError(
+            f"{cloud} has nodes of the undercloud: {', '.join(running)}",
+            f"devtest node remove {running[0]}",
+        )
 
 
 def remove(workspace: Workspace, cloud: str, progress: Progress) -> None:

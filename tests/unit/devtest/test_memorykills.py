@@ -2,11 +2,13 @@
 """Instances whose programs the kernel killed for memory."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from altostratus.process import Result
 from devtest import container
 from devtest.container.spec import Network, Spec
 from devtest.overview import _problems
@@ -24,6 +26,8 @@ Group = Callable[[str, int], None]
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The root of a running container."""
     monkeypatch.setattr(container, "file_of", lambda _, path: tmp_path / path.lstrip("/"))
+    monkeypatch.setattr(container, "pid", lambda _: os.getpid())
+    monkeypatch.setattr(memorykills, "run", lambda _: Result(0, "", ""))
     record = tmp_path / memorykills.CONTAINERS.lstrip("/") / DOCKER / "config.v2.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"Name": f"/nova-{SERVER}"}))
@@ -70,3 +74,27 @@ def test_the_status_says_it() -> None:
     assert line.startswith("network-0: the kernel killed 16 of its programs for memory")
     assert "more ram" in line
     assert not _problems({"name": "network-0", "memory_kills": 0, "fault": ""})
+
+
+def test_an_instance_that_is_gone_is_found_in_the_kernels_log(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this undercloud alone, and not counted twice where the group is there."""
+    group(root, V1, "machine/lxc-7-instance-00000001.libvirt-lxc", 2)
+    before = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,"
+
+    def entry(time: float, path: str) -> str:
+        where = f"oom_memcg=/x/{path},task_memcg=/x/{path}/system.slice/y.service"
+        return f"[{time:12.6f}] {before}{where},task=python3,pid=7,uid=0"
+
+    lines = [
+        entry(0.1, "c/machine/lxc-8-instance-00000002.libvirt-lxc"),
+        entry(9e9, "c/machine/lxc-8-instance-00000003.libvirt-lxc"),
+        entry(9e9, "c/machine/lxc-8-instance-00000003.libvirt-lxc"),
+        entry(9e9, "c/machine/lxc-7-instance-00000001.libvirt-lxc"),
+        entry(9e9, "other/machine/lxc-9-instance-00000004.libvirt-lxc"),
+        entry(9e9, f"c/docker/{DOCKER}"),
+        "[    1.000000] eth0: renamed from vnet6",
+    ]
+    monkeypatch.setattr(memorykills, "run", lambda _: Result(0, "\n".join(lines), ""))
+    assert memorykills.counts(SPEC) == {"instance-00000001": 2, "instance-00000003": 2, SERVER: 1}

@@ -103,6 +103,18 @@ def test_only_a_cloud_can_be_removed(two: Workspace, name: str) -> None:
     assert "overcloud, second" in str(caught.value.hint)
 
 
+def test_nodes_are_removed_before_their_cloud(two: Workspace) -> None:
+    generate.generate(examples_path() / "hypervisor-node.yaml", two.stacks("hypervisor-node"))
+    removal.require(two, "hypervisor-node")
+    node = two.nodes / "hypervisor-0"
+    Spec("altostratus-hypervisor-0", node, Path(), "", Network("", "", "")).save()
+    with pytest.raises(
+        AltostratusError, match="has nodes of the undercloud: hypervisor-0"
+    ) as caught:
+        removal.require(two, "hypervisor-node")
+    assert caught.value.hint == "devtest node remove hypervisor-0"
+
+
 class FakeNetworks:
     """Neutron's networks and ports by network."""
 
