@@ -86,9 +86,7 @@ def examine(
     yield from commands()
     yield memory(container.memory(spec, instances=True), wanted)
     yield from disks({workspace.state: wanted.state_disk, workspace.cache: wanted.cache_disk})
-    ours = [spec, *nodes.containers(workspace)]
-    own = {pid for each in ours for pid in cgroups.members(each.cgroups)}
-    yield from shared_limits(wanted.guests, own, root)
+    yield from shared_limits(wanted.guests, nodes.processes_of_all(workspace), root)
     yield processes_left(cgroups.hierarchies(), wanted.guests)
     if root:
         yield from kernel(workspace)

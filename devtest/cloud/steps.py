@@ -167,7 +167,8 @@ class Steps:
     def lift_limits(self, more: int = 0) -> None:
         """Raise what the host limits, for all clouds and ``more`` further nodes."""
         wanted = needs.of(self.workspace, self.model)
-        for line in limits.lift(self.workspace.state, wanted.guests + more):
+        own = nodes.processes_of_all(self.workspace)
+        for line in limits.lift(self.workspace.state, wanted.guests + more, own):
             self.progress.note(line)
 
     def load(self) -> None:

@@ -16,7 +16,8 @@ def start(args: argparse.Namespace) -> None:
     progress = Progress(args.quiet)
     with exclusive(workspace):
         workspace.settings.save(workspace.state)
-        for line in limits.lift(workspace.state, needs.of(workspace).guests):
+        own = nodes.processes_of_all(workspace)
+        for line in limits.lift(workspace.state, needs.of(workspace).guests, own):
             progress.note(line)
         with progress.step("start undercloud"):
             undercloud.start(workspace)

@@ -22,7 +22,7 @@ from altostratus.clients.errors import translated
 from altostratus.clients.nova import Nova
 from altostratus.errors import AltostratusError, InputError
 from devtest import container
-from devtest.container import hostnet, spec
+from devtest.container import cgroups, hostnet, spec
 from devtest.container.spec import Network, Spec
 from devtest.undercloud import instances, lifecycle, prepare
 from devtest.undercloud.instances import Instance
@@ -121,6 +121,12 @@ def _hosts(process: Process) -> list[str]:
 def containers(workspace: Workspace) -> list[Spec]:
     """Return the containers of the nodes that were added, running or not, ordered by name."""
     return [spec.load(path) for path in sorted(workspace.nodes.glob("*/spec.json"))]
+
+
+def processes_of_all(workspace: Workspace) -> set[int]:
+    """Return the pids of all processes of the undercloud, its nodes and their guests."""
+    every = (lifecycle.current(workspace), *containers(workspace))
+    return {pid for each in every for pid in cgroups.members(each.cgroups)}
 
 
 def added(workspace: Workspace) -> list[Node]:

@@ -188,7 +188,7 @@ def test_limits_are_raised_for_all_clouds_before_the_undercloud_starts(
 ) -> None:
     order: list[Any] = []
 
-    def lift(state: Path, guests: int) -> list[str]:
+    def lift(state: Path, guests: int, own: set[int]) -> list[str]:
         order.append((state, guests))
         return ["raised"]
 
