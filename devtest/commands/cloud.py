@@ -10,7 +10,7 @@ from altostratus.errors import AltostratusError
 from devtest import container, doctor, overview, undercloud
 from devtest.cloud import choices, cloudfiles, heatenv
 from devtest.cloud.steps import Steps
-from devtest.commands.common import exclusive, find, need_root
+from devtest.commands.common import exclusive, find, need_if_started, need_root
 from devtest.report import Report
 from devtest.workspace import Workspace
 
@@ -54,19 +54,19 @@ def build(args: argparse.Namespace) -> None:
 
 def load(args: argparse.Namespace) -> None:
     """Prepare the undercloud for the cloud."""
-    with _steps(args) as steps:
+    with _steps(args, running=True) as steps:
         steps.load()
 
 
 def deploy(args: argparse.Namespace) -> None:
     """Create or update the stack."""
-    with _steps(args) as steps:
+    with _steps(args, running=True) as steps:
         steps.deploy()
 
 
 def verify(args: argparse.Namespace) -> None:
     """Verify the cloud."""
-    with _steps(args) as steps:
+    with _steps(args, running=True) as steps:
         steps.verify()
 
 
@@ -107,10 +107,13 @@ def prepare(args: argparse.Namespace, workspace: Workspace) -> Steps:
 
 
 @contextlib.contextmanager
-def _steps(args: argparse.Namespace) -> Iterator[Steps]:
+def _steps(args: argparse.Namespace, running: bool = False) -> Iterator[Steps]:
+    """Provide the steps under the lock; ``running`` if the undercloud must run for them."""
     workspace = find(args)
     need_root()
     steps = prepare(args, workspace)
+    if running:
+        need_if_started(workspace)
     with exclusive(workspace):
         yield steps
 

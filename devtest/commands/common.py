@@ -34,7 +34,16 @@ def need_root() -> None:
 def need_undercloud(found: Workspace) -> None:
     """Raise AltostratusError unless the undercloud runs."""
     if container.pid(undercloud.current(found)) is None:
-        raise AltostratusError("the undercloud does not run", "devtest undercloud start")
+        # One that was never started may not even be built.
+        started = settings.is_started(found.state)
+        hint = "devtest undercloud start" if started else "devtest run"
+        raise AltostratusError("the undercloud does not run", hint)
+
+
+def need_if_started(found: Workspace) -> None:
+    """Raise AltostratusError if the undercloud was started once and does not run now."""
+    if settings.is_started(found.state):
+        need_undercloud(found)
 
 
 @contextlib.contextmanager

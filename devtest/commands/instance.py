@@ -6,7 +6,15 @@ import sys
 
 from altostratus.errors import AltostratusError
 from devtest import clouds, container, undercloud
-from devtest.commands.common import SHELL, become, container_named, find, remote, words
+from devtest.commands.common import (
+    SHELL,
+    become,
+    container_named,
+    find,
+    need_if_started,
+    remote,
+    words,
+)
 from devtest.container.spec import Spec
 from devtest.undercloud import instances
 
@@ -17,6 +25,7 @@ def ssh(args: argparse.Namespace) -> None:
     if node := container_named(workspace, args.instance):
         become(container.enter_command(node, words(args.command) or SHELL))
     connection = clouds.connect(workspace, undercloud.CLOUD)
+    need_if_started(workspace)
     instance = instances.find(connection, args.instance)
     become(instances.ssh_command(workspace, instance, remote(args.command), sys.stdin.isatty()))
 
@@ -28,6 +37,7 @@ def logs(args: argparse.Namespace) -> None:
         print(_journal(node, args.lines), end="")
         return
     connection = clouds.connect(workspace, undercloud.CLOUD)
+    need_if_started(workspace)
     instance = instances.find(connection, args.instance)
     try:
         print(instances.journal(workspace, instance, args.lines), end="")

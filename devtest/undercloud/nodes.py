@@ -141,7 +141,7 @@ def choose(workspace: Workspace, cloud: str, name: str | None) -> str:
     if name is None and not free:
         raise AltostratusError(
             f"all nodes of {cloud} are there: {', '.join(sorted(there))}",
-            "devtest node remove, or raise 'count' in the cloud file",
+            "devtest node remove NAME, or raise 'count' in the cloud file",
         )
     return name or free[0]
 

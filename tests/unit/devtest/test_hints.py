@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from altostratus.datafiles import examples_path
-from devtest import hints, main, script
+from altostratus.errors import AltostratusError
+from devtest import clouds, hints, main, script
+from devtest.commands import common
+from devtest.container.spec import Spec
 from devtest.hints import Given
+from devtest.settings import Settings
+from devtest.workspace import Workspace
 
 TOP = Path(__file__).parents[3]
 
@@ -63,6 +68,29 @@ def test_a_hint_builds_the_cloud_that_was_meant(
     assert main.main(["--name", "lab", step, "--cloud", str(file)], "devtest") == 1
     said = capsys.readouterr().err
     assert f"hint: devtest --name lab build --cloud '{file}'" in said
+
+
+@pytest.mark.parametrize("command", [["load"], ["deploy"], ["verify"], ["ssh", "x"], ["logs", "x"]])
+def test_a_stopped_undercloud_is_what_is_said_and_not_that_nothing_answers(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ALTOSTRATUS_STATE", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "clouds.yaml").write_text("clouds: {undercloud: {}}\n")
+    monkeypatch.setattr(clouds, "connect", lambda *_: None)
+    Spec("altostratus", tmp_path / "container", Path(), "", Settings().network()).save()
+    assert main.main(command) == 1
+    said = capsys.readouterr().err
+    assert said == "error: the undercloud does not run\nhint: devtest undercloud start\n"
+
+
+def test_an_undercloud_that_never_ran_is_not_to_be_started_alone(tmp_path: Path) -> None:
+    with pytest.raises(AltostratusError) as caught:
+        common.need_undercloud(Workspace(tmp_path, tmp_path))
+    assert caught.value.hint == "devtest run"
 
 
 def test_a_program_that_is_not_on_the_path_is_named_as_it_was_called(
