@@ -305,7 +305,9 @@ class LiveSteps:
         from rich.text import Text
 
         now = time.monotonic()
-        lines = [f"  {text} … {_elapsed(now - began)}" for text, began in self._texts.values()]
+        # A copy: it is drawn by a thread of its own.
+        open_ = list(self._texts.values())
+        lines = [f"  {text} … {_elapsed(now - began)}" for text, began in open_]
         return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
 
     @classmethod
