@@ -261,8 +261,12 @@ def _main(args: argparse.Namespace, program: str) -> int | None:
 
 def _given(args: argparse.Namespace) -> hints.Given:
     """Return the options of ``args`` that a later command needs, too."""
-    ours = [f"--name {args.name}"] if args.name else []
-    cloud = args.cloud if isinstance(getattr(args, "cloud", None), Path) else None
+    ours = [
+        f"{each.flag} {shlex.quote(str(value))}"
+        for each in UNDERCLOUD_OPTIONS
+        if (value := getattr(args, each.flag.strip("-").replace("-", "_")))
+    ]
+    cloud = args.cloud if args.chosen.name in hints.OF_A_CLOUD else None
     return hints.Given(" ".join(ours), shlex.quote(str(cloud)) if cloud else "")
 
 

@@ -65,9 +65,11 @@ def test_a_hint_builds_the_cloud_that_was_meant(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     file = tmp_path / "my cloud.yaml"
     file.write_text((examples_path() / "overcloud-lxc-combined.yaml").read_text())
-    assert main.main(["--name", "lab", step, "--cloud", str(file)], "devtest") == 1
+    under = examples_path() / "undercloud.yaml"
+    options = ["--name", "lab", "--undercloud", str(under)]
+    assert main.main([*options, step, "--cloud", str(file)], "devtest") == 1
     said = capsys.readouterr().err
-    assert f"hint: devtest --name lab build --cloud '{file}'" in said
+    assert f"hint: devtest {' '.join(options)} build --cloud '{file}'" in said
 
 
 @pytest.mark.parametrize("command", [["load"], ["deploy"], ["verify"], ["ssh", "x"], ["logs", "x"]])
