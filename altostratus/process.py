@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from altostratus.console import LiveSteps
 from altostratus.errors import AltostratusError
+from altostratus.live import LiveSteps
 
 # Variables that a child inherits: program search path, cache and state directories, proxies and CA
 # bundles.

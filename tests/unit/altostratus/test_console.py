@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from altostratus import console
+from altostratus import live
 from altostratus.console import Progress, run_command
 from altostratus.errors import AltostratusError, InputError
 from altostratus.version import version
@@ -196,7 +196,7 @@ class Terminal:
 
 def test_a_terminal_shows_what_is_at_work_and_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch)
-    monkeypatch.setattr(console.time, "monotonic", iter(range(0, 9000, 61)).__next__)
+    monkeypatch.setattr(live.time, "monotonic", iter(range(0, 9000, 61)).__next__)
     progress = Progress()
     with progress.step("build layer"):
         progress.note("a note [bold] with brackets")
@@ -228,7 +228,7 @@ def test_the_terminal_is_left_to_another_program(monkeypatch: pytest.MonkeyPatch
     progress = Progress()
     with progress.step("build"):
         terminal.text()
-        with console.LiveSteps.hidden():
+        with live.LiveSteps.hidden():
             terminal.text()
             # Longer than the display needs to be drawn again.
             assert terminal.text() == ""
