@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from altostratus.clients.errors import translated
+from altostratus.clients.errors import ServiceError, translated
 from altostratus.clients.glance import Glance
 from altostratus.clients.nova import Nova
 from altostratus.console import Progress
@@ -33,8 +33,8 @@ from imagebuild import manifest
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-# Ports that Neutron makes itself: no sign that somebody uses the network.
-OWN_PORTS = "network:"
+# Ports that go with the network (neutron.db.db_base_plugin_v2, AUTO_DELETE_PORT_OWNERS).
+OWN_PORTS = "network:dhcp"
 # The files of _base that Nova's drivers name after an image: the SHA-1 of its id, perhaps a size
 # (nova.virt.libvirt.utils.get_cache_fname).
 CACHED = re.compile(r"([0-9a-f]{40})(?![0-9a-f])")
@@ -134,7 +134,16 @@ def delete_images(connection: Connection, wanted: Collection[str]) -> None:
         for image in glance.find(name):
             parts = [image[key] for key in ("kernel_id", "ramdisk_id") if image.get(key)]
             for identity in (image["id"], *parts):
-                glance.delete(str(identity))
+                _delete_image(glance, str(identity))
+
+
+def _delete_image(glance: Glance, identity: str) -> None:
+    try:
+        glance.delete(identity)
+    except ServiceError as error:
+        # A removal that was interrupted has deleted it before.
+        if error.status != 404:
+            raise
 
 
 def delete_flavors(connection: Connection, wanted: Collection[str]) -> None:
@@ -153,7 +162,7 @@ def delete_networks(connection: Connection, wanted: Collection[str]) -> list[str
             if network.name not in wanted:
                 continue
             ports = list(connection.network.ports(network_id=network.id))
-            if any(not (port.device_owner or "").startswith(OWN_PORTS) for port in ports):
+            if any(port.device_owner != OWN_PORTS for port in ports):
                 kept.append(str(network.name))
             else:
                 connection.network.delete_network(network)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from records import manifest
 
+from altostratus.clients.errors import ServiceError
 from altostratus.datafiles import examples_path
 from altostratus.errors import AltostratusError
 from altostratus.process import CommandError
@@ -134,11 +135,38 @@ class FakeNetworks:
 
 def test_a_network_with_somebodys_port_stays() -> None:
     network = FakeNetworks(
-        {"used": ["network:dhcp", "compute:nova"], "free": ["network:dhcp"], "other": []}
+        {
+            "used": ["network:dhcp", "compute:nova"],
+            "routed": ["network:router_interface"],
+            "free": ["network:dhcp"],
+            "other": [],
+        }
     )
     connection: Any = SimpleNamespace(network=network)
-    assert removal.delete_networks(connection, {"used", "free"}) == ["used"]
-    assert set(network.there) == {"used", "other"}
+    assert removal.delete_networks(connection, {"used", "routed", "free"}) == ["used", "routed"]
+    assert set(network.there) == {"used", "routed", "other"}
+
+
+def test_images_go_with_their_kernels_also_if_one_is_gone_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"image": {"id": "image", "kernel_id": "kernel", "ramdisk_id": "lost"}, "kernel": {}}
+
+    class Images:
+        def __init__(self, _: Any) -> None:
+            pass
+
+        def find(self, name: str) -> list[dict[str, str]]:
+            return [there["image"]] if name == "web" else []
+
+        def delete(self, identity: str) -> None:
+            if there.pop(identity, None) is None:
+                raise ServiceError("no such image", status=404)
+
+    monkeypatch.setattr(removal, "Glance", Images)
+    connection: Any = SimpleNamespace(config=None)
+    removal.delete_images(connection, {"web", "absent"})
+    assert there == {}
 
 
 def test_copies_of_images_that_are_gone_are_removed(
