@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
+from altostratus import live
 from altostratus.errors import AltostratusError, printable
 
 INTERRUPTED = 130
+SHELLS = ("bash", "zsh", "tcsh")
 
 logger = logging.getLogger(__name__)
 
@@ -49,17 +51,44 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Print(argparse.Action):
+    """Prints what ``altostratus.manuals`` makes of the parser: a completion, the manual page."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> NoReturn:
+        from altostratus import manuals
+
+        print(manuals.completion(parser, str(values)) if values else manuals.page(parser), end="")
+        parser.exit()
+
+
 def parse_arguments(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
     """Add the options that every command has to ``parser``, and parse ``argv``.
 
-    They are ``--debug``, ``-q/--quiet`` and ``--version``. None stands for the process's own
-    arguments.
+    They are ``--debug``, ``-q/--quiet``, ``--version``, ``--print-completion`` and
+    ``--print-manual``. None stands for the process's own arguments.
     """
     parser.add_argument("--debug", action="store_true", help="show debug messages and tracebacks")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, errors only")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, warnings and errors only"
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument(
+        "--print-completion",
+        action=_Print,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the completion for a shell ({', '.join(SHELLS)}) and exit",
+    )
+    manual = "print the manual page and exit"
+    parser.add_argument("--print-manual", action=_Print, nargs=0, help=manual)
     return parser.parse_args(argv)
 
 
@@ -98,7 +127,7 @@ def run_command(
 
 
 def _set_up_logging(debug: bool, quiet: bool) -> None:
-    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.INFO
+    level = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -137,7 +166,8 @@ class Progress:
     """Reports each step and its duration on standard error.
 
     ``steps`` collects (name, seconds) of every finished step, in the order in which they finished.
-    Steps may run in several threads at once: each is then one line, written when it ends.
+    Steps may run in several threads at once: each is then one line, written when it ends. On a
+    terminal, what is at work is shown below with its time so far.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -146,19 +176,34 @@ class Progress:
         self.steps: list[tuple[str, float]] = []
         self._lock = threading.Lock()
         self._open: str | None = None
+        self._live = None if quiet or not live.is_terminal() else live.LiveSteps()
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Print ``name``, run the body, then print its duration in seconds, or that it failed."""
         started = time.monotonic()
-        self._begin(name)
-        try:
-            yield
-        except BaseException:
-            self._end(name, started, " failed")
-            raise
-        self.steps.append((name, time.monotonic() - started))
-        self._end(name, started, "")
+        with self.activity(name):
+            self._begin(name)
+            try:
+                yield
+            except BaseException:
+                self._end(name, started, " failed")
+                raise
+            self.steps.append((name, time.monotonic() - started))
+            self._end(name, started, "")
+
+    @contextlib.contextmanager
+    def activity(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Show ``text`` and the time so far on a terminal while the body runs; nothing elsewhere.
+
+        The body gets a function that shows another text. No other program may write to the
+        terminal meanwhile, but one that ``altostratus.process.interact`` runs.
+        """
+        if self._live is None:
+            yield lambda _: None
+        else:
+            with self._live.shown(text) as change:
+                yield change
 
     def note(self, text: str) -> None:
         """Print one line of information."""
@@ -167,6 +212,8 @@ class Progress:
             self._write(f"{text}\n")
 
     def _begin(self, name: str) -> None:
+        if self._live is not None:
+            return
         with self._lock:
             self._close_line()
             self._write(f"{name} …")
@@ -174,10 +221,10 @@ class Progress:
 
     def _end(self, name: str, started: float, outcome: str) -> None:
         with self._lock:
-            # Another step wrote in the meantime: repeat the name.
+            # Another step wrote in the meantime, or it was shown below: repeat the name.
             if self._open != name:
                 self._close_line()
-                self._write(f"{name} …")
+                outcome = f"{name} …{outcome}"
             self._write(f"{outcome} {time.monotonic() - started:.1f} s\n")
             self._open = None
 
@@ -187,6 +234,11 @@ class Progress:
             self._open = None
 
     def _write(self, text: str) -> None:
-        if not self.quiet:
-            sys.stderr.write(printable(text))
+        if self.quiet:
+            return
+        text = printable(text)
+        if self._live is not None:
+            self._live.write(text)
+        else:
+            sys.stderr.write(text)
             sys.stderr.flush()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from altostratus.errors import AltostratusError
+from altostratus.live import LiveSteps
 
 # Variables that a child inherits: program search path, cache and state directories, directories of
 # elements, proxies and CA bundles.
@@ -97,6 +98,7 @@ def run(
     input: str | None = None,
     check: bool = True,
     capture: bool = True,
+    results: bool = True,
     on_line: Callable[[str], None] | None = None,
     silence: float | None = None,
     die_with_parent: bool = False,
@@ -107,10 +109,10 @@ def run(
     ``env`` is added to the inherited variables; ``timeout`` is in seconds. With ``log`` all output
     is appended to that file and not captured, and ``on_line`` (requires ``log``; excludes ``input``
     and ``timeout``) is called with each line; a command without a new line for ``silence`` seconds
-    is killed. Without ``log`` and ``capture`` all output goes to our standard error. With
-    ``die_with_parent`` the kernel kills the command (not its children) when we die, even by
-    SIGKILL: see PR_SET_PDEATHSIG in prctl(2). ``stop_running`` spares a command that is
-    ``tidying`` up.
+    is killed. Without ``log`` and ``capture`` all output goes to our standard error, its standard
+    output only with ``results``. With ``die_with_parent`` the kernel kills the command (not its
+    children) when we die, even by SIGKILL: see PR_SET_PDEATHSIG in prctl(2). ``stop_running``
+    spares a command that is ``tidying`` up.
 
     Messages and logs show the arguments: pass secrets in files, ``env`` or ``input``.
 
@@ -123,7 +125,7 @@ def run(
     started = [*_DYING, *command] if die_with_parent else command
     with contextlib.ExitStack() as stack:
         logfile = stack.enter_context(log.open("a", encoding="utf-8")) if log else None
-        child = _start(started, _environment(env), cwd, logfile, input, capture, on_line)
+        child = _start(started, _environment(env), cwd, logfile, input, capture, results, on_line)
         stack.enter_context(_reaped(child, tidying))
         if on_line and logfile:
             _follow(child, logfile, on_line, silence, shown)
@@ -147,9 +149,14 @@ def interact(
     logger.debug("run on the terminal: %s", shlex.join(command))
     try:
         # In our session: a new one would have no terminal.
-        child = subprocess.Popen(command, stdout=2, stderr=2, env=_environment(env))
+        with LiveSteps.hidden():
+            return _attend(command, stop, env)
     except OSError as error:
         raise _not_started(command[0], error) from error
+
+
+def _attend(command: list[str], stop: threading.Event, env: Mapping[str, str] | None) -> int:
+    child = subprocess.Popen(command, stdout=2, stderr=2, env=_environment(env))
     try:
         while child.poll() is None:
             if stop.wait(_POLL):
@@ -209,6 +216,7 @@ def _start(
     logfile: IO[str] | None,
     input: str | None,
     capture: bool,
+    results: bool,
     on_line: Callable[[str], None] | None,
 ) -> subprocess.Popen[str]:
     stdout: int | IO[str] = subprocess.PIPE
@@ -216,7 +224,7 @@ def _start(
     if logfile:
         stdout, stderr = (subprocess.PIPE if on_line else logfile), subprocess.STDOUT
     elif not capture:
-        stdout = stderr = 2
+        stdout, stderr = (2 if results else subprocess.DEVNULL), 2
     try:
         child = subprocess.Popen(
             command,

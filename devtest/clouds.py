@@ -43,6 +43,17 @@ def register(workspace: Workspace, cloud: str, address: str) -> None:
         },
         "region_name": REGION,
     }
+    _write(workspace, known)
+
+
+def forget(workspace: Workspace, cloud: str) -> None:
+    """Remove the credentials of ``cloud``, if they are there."""
+    known = _read(workspace)
+    if known.pop(cloud, None) is not None:
+        _write(workspace, known)
+
+
+def _write(workspace: Workspace, known: dict[str, Any]) -> None:
     # Not as PyYAML does: it leaves a password such as 1e5 without quotes.
     text = emit.document({"clouds": dict(sorted(known.items()))}, "Written by devtest.")
     write_text(workspace.clouds_yaml, text, mode=0o600)

@@ -6,34 +6,34 @@ and only a trial shows which.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from altostratus.files import regular, write_json
 from altostratus.process import CommandError, run
-from devtest import container, undercloud
+from devtest import container, limits, needs, undercloud
+from devtest.cloud import cloudfiles
 from devtest.container import cgroups, hostnet, owner, processes
+from devtest.container.cgroups import Hierarchy
 from devtest.container.spec import Network, Spec
+from devtest.container.stage import LOOP_DEVICES
+from devtest.needs import GIB, Needs
 from devtest.undercloud import host, nodes
 from devtest.workspace import Workspace
+from generator.cloudfile.model import Cloud
 
-GIB = 1024**3
-# Measured with the default example, see docs/performance.md, and rounded up.
-MEMORY = 6 * GIB
-STATE_DISK = 10 * GIB
-CACHE_DISK = 10 * GIB
-# A systemd guest uses about nine inotify instances; they count per user, over all guests and
-# underclouds. The default example uses 48.
-INOTIFY = 100
-INOTIFY_LEFT = 60
+CGROUPS = Path("/sys/fs/cgroup")
+# Processes and threads of the undercloud (306 were seen) and of a guest.
+PROCESSES = 1000
+PROCESSES_OF_GUEST = 150
 
-ROOT = 0
 # Name of a directory for trials, before the pid of who tries.
 SCRATCH = ".altostratus-trial-"
 
@@ -71,25 +71,31 @@ class Finding:
     hint: str = ""
 
 
-def examine(workspace: Workspace, networks: Iterable[IPv4Network]) -> Iterator[Finding]:
+def examine(
+    workspace: Workspace, networks: Iterable[IPv4Network], cloud: Cloud | None = None
+) -> Iterator[Finding]:
     """Yield the outcome of every check; without root, those that need it are left out.
 
-    ``networks`` are those that the host is going to reach through the container.
+    ``networks`` are those that the host is going to reach through the container. ``cloud`` is the
+    one to be deployed besides those that are there (None: none).
     """
     root = os.geteuid() == 0
     spec = undercloud.current(workspace)
+    wanted = needs.of(workspace, cloud)
     yield Finding("root", root, f"uid {os.geteuid()}", "run it as root")
     yield from commands()
-    yield memory(container.memory(spec, instances=True))
-    yield from disks({workspace.state: STATE_DISK, workspace.cache: CACHE_DISK})
-    ours = [spec, *nodes.containers(workspace)]
-    yield inotify({pid for each in ours for pid in cgroups.members(each.cgroups)})
+    yield memory(container.memory(spec, instances=True), wanted)
+    yield from disks({workspace.state: wanted.state_disk, workspace.cache: wanted.cache_disk})
+    yield from shared_limits(wanted.guests, nodes.processes_of_all(workspace), root)
+    yield processes_left(cgroups.hierarchies(), wanted.guests)
     if root:
         yield from kernel(workspace)
+        yield loop_devices(workspace.state, wanted.loops)
         yield from _networks(workspace.settings.network(networks))
         yield _name(spec)
     yield _open_vswitch()
     yield virtualisation(Path("/dev/kvm"), Path("/proc/cpuinfo"))
+    yield hypervisor_types(wanted.types, workspace.settings.undercloud_file)
 
 
 def commands() -> Iterator[Finding]:
@@ -99,7 +105,7 @@ def commands() -> Iterator[Finding]:
         yield Finding(f"command {command}", bool(where), where or "missing", f"install {package}")
 
 
-def memory(used: int) -> Finding:
+def memory(used: int, wanted: Needs) -> Finding:
     """Judge the available memory; an undercloud that runs already has ``used`` bytes."""
     fields = dict(
         line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
@@ -107,9 +113,9 @@ def memory(used: int) -> Finding:
     available = int(fields["MemAvailable"].split()[0]) * 1024 + used
     return Finding(
         "memory",
-        available >= MEMORY,
-        f"{available / GIB:.1f} GiB available, {MEMORY / GIB:.0f} GiB needed",
-        "stop something, or use a machine with 8 GiB",
+        available >= wanted.memory,
+        f"{available / GIB:.1f} GiB available, {wanted.memory / GIB:.1f} GiB needed",
+        "stop something, use a larger machine, or take instances out of the cloud file",
     )
 
 
@@ -139,29 +145,78 @@ def used(paths: Iterable[Path]) -> int:
     return sum({(each.st_dev, each.st_ino): each.st_blocks * 512 for each in files}.values())
 
 
-def inotify(own: Collection[int]) -> Finding:
-    """Judge how many inotify instances are left for the undercloud, whose processes are ``own``."""
-    limit = int((processes.PROC / "sys/fs/inotify/max_user_instances").read_text())
-    others = sum(_inotify_instances(pid) for pid in processes.all_pids() if pid not in own)
+def shared_limits(guests: int, own: Collection[int], root: bool) -> Iterator[Finding]:
+    """Judge the limits that containers and host share; what devtest can raise itself is good.
+
+    ``guests`` are the inits that the host's kernel is going to run; ``own`` the processes of those
+    that run already.
+    """
+    for each in limits.examine(guests, own):
+        taken = f", {each.others} of them used by others" if each.others else ""
+        detail = f"{each.limit.name} is {each.value}{taken}; {each.needed} needed"
+        raised = "" if each.enough else f"; raised to {each.target} while the undercloud runs"
+        yield Finding(
+            each.limit.about,
+            each.enough or each.writable or not root,
+            detail + raised,
+            f"sysctl -w {each.limit.name}={each.target}",
+        )
+
+
+def processes_left(entries: Iterable[Hierarchy], guests: int, top: Path = CGROUPS) -> Finding:
+    """Judge the limit on processes of our control group and those above it (pids.max)."""
+    least = None
+    for entry in entries:
+        if entry.controllers not in ("pids", cgroups.UNIFIED):
+            continue
+        folder = top / entry.folder if entry.controllers else top
+        here = folder / entry.path.lstrip("/")
+        for each in (here, *here.parents):
+            limit = _number(each / "pids.max")
+            if limit is not None:
+                left = limit - (_number(each / "pids.current") or 0)
+                least = left if least is None else min(least, left)
+    needed = PROCESSES + guests * PROCESSES_OF_GUEST
     return Finding(
-        "inotify instances",
-        limit >= INOTIFY and limit - others >= INOTIFY_LEFT,
-        f"fs.inotify.max_user_instances is {limit}, {INOTIFY} needed; "
-        f"{limit - others} are left, {INOTIFY_LEFT} needed",
-        "sysctl -w fs.inotify.max_user_instances=8192",
+        "processes in this control group",
+        least is None or least >= needed,
+        "no limit" if least is None else f"{least} are left, {needed} needed",
+        "raise TasksMax (systemd) or --pids-limit (docker) of what devtest runs in",
     )
 
 
-def _inotify_instances(pid: int) -> int:
-    """Return how many inotify instances a process of root has open."""
+def _number(path: Path) -> int | None:
     try:
-        if (processes.PROC / f"{pid}").stat().st_uid != ROOT:
-            return 0
-        opened = [str(each.readlink()) for each in (processes.PROC / f"{pid}/fd").iterdir()]
+        text = path.read_text().strip()
     except OSError:
-        # It, or a file of it, is gone.
-        return 0
-    return opened.count("anon_inode:inotify")
+        return None
+    return int(text) if text.isdecimal() else None
+
+
+def loop_devices(state: Path, needed: int) -> Finding:
+    """Judge how many of the loop devices that a container sees are left for us."""
+    entries = json.loads(run(["losetup", "--list", "--json"]).stdout or "{}")
+    files = [each["back-file"] for each in entries.get("loopdevices", [])]
+    others = [each for each in files if not Path(each).is_relative_to(state)]
+    left = LOOP_DEVICES - len(others)
+    return Finding(
+        "loop devices left",
+        left >= needed,
+        f"{left} of {LOOP_DEVICES}, {needed} needed",
+        "losetup --list shows who has them; losetup --detach DEVICE frees one",
+    )
+
+
+def hypervisor_types(types: Sequence[str], undercloud_file: Path) -> Finding:
+    """Judge whether the undercloud has a nova-compute of each type that instances need."""
+    there = cloudfiles.read(undercloud_file)[0].services
+    missing = [name for name in types if f"nova-{name}" not in there]
+    return Finding(
+        "hypervisor types",
+        not missing,
+        f"no nova-{', nova-'.join(missing)}" if missing else ", ".join(types) or "none needed",
+        f"add that service to the undercloud's cloud file, {undercloud_file}",
+    )
 
 
 def kernel(workspace: Workspace) -> Iterator[Finding]:

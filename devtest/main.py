@@ -3,6 +3,7 @@
 
 import argparse
 import pkgutil
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from altostratus.clients.errors import ServiceError, translate
 from altostratus.console import CommandParser, run_command
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
+from devtest import hints
 
 Action = Callable[[argparse.Namespace], int | None]
 
@@ -57,14 +59,23 @@ def _file(flag: str, help_: str) -> Argument:
     return Argument(flag, {"type": Path, "metavar": "FILE", "help": help_})
 
 
-_CLOUD = _file("--cloud", "cloud file (default: the example overcloud.yaml)")
+_CLOUD = _file("--cloud", "cloud file (default: as before, at first the example overcloud.yaml)")
+_DEPLOYED = Argument("--cloud", {"metavar": "NAME", "help": "this cloud alone, by its name"})
+_JSON = Argument(
+    "--json", {"action": "store_true", "help": "print one JSON document (docs/json.md) instead"}
+)
+_YES = Argument("--yes", {"action": "store_true", "help": "do not ask, also on a terminal"})
+_VERBOSE = Argument(
+    "--verbose", {"action": "store_true", "help": "show ids and paths of generated files, too"}
+)
 _HYPERVISOR = Argument(
     "--hypervisor",
     {
         "metavar": "TYPE",
-        "choices": list(HYPERVISORS),
+        "choices": [*HYPERVISORS, "file"],
         "help": f"hypervisor type of all roles, whatever the cloud file says: "
-        f"{', '.join(HYPERVISORS)}",
+        f"{', '.join(HYPERVISORS)}; kept for later runs of this cloud until another one is given, "
+        "or 'file' (as the cloud file says)",
     },
 )
 _HEAT_ENV = _file(
@@ -93,30 +104,45 @@ COMMANDS: Sequence[Command | Group] = (
         "run",
         "all of it: doctor, build, undercloud, load, deploy, verify",
         "cloud:run",
-        (_CLOUD, _HYPERVISOR, _HEAT_ENV),
+        (_CLOUD, _HYPERVISOR, _HEAT_ENV, _VERBOSE),
     ),
     Command(
         "build",
         "generate the stacks and build the images, also those of the undercloud",
         "cloud:build",
-        (_CLOUD, _HYPERVISOR, _HEAT_ENV),
+        (_CLOUD, _HYPERVISOR, _HEAT_ENV, _VERBOSE),
     ),
     Command(
         "load",
         "load the cloud's flavors, networks and images into the undercloud",
         "cloud:load",
-        (_CLOUD,),
+        (_CLOUD, _VERBOSE),
     ),
     Command(
         "deploy",
         "create or update the cloud's stack and follow it",
         "cloud:deploy",
-        (_CLOUD, _HEAT_ENV),
+        (_CLOUD, _HEAT_ENV, _VERBOSE),
     ),
     Command("verify", "verify with real clients that the cloud works", "cloud:verify", (_CLOUD,)),
-    Command("status", "show the undercloud, its services, stacks and instances", "machine:status"),
-    Command("destroy", "stop everything and remove all of it but the cache", "machine:destroy"),
-    Command("doctor", "check what this machine lacks, and what to do about it", "machine:doctor"),
+    Command(
+        "status",
+        "show the instances, stacks, the undercloud and its services",
+        "machine:status",
+        (_JSON, _VERBOSE),
+    ),
+    Command(
+        "destroy",
+        "stop everything and remove all of it but the cache, or remove one cloud",
+        "machine:destroy",
+        (_DEPLOYED, _YES),
+    ),
+    Command(
+        "doctor",
+        "check what this machine lacks for a cloud, and what to do about it",
+        "machine:doctor",
+        (_CLOUD, _JSON),
+    ),
     Group(
         "undercloud",
         "start, stop, look into the undercloud",
@@ -208,12 +234,16 @@ UNDERCLOUD_OPTIONS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run devtest with ``argv`` (None: the process's arguments); return the exit code."""
-    return run_command(_main, parser(), argv)
+def main(argv: Sequence[str] | None = None, program: str = "") -> int:
+    """Run devtest with ``argv`` (None: the process's arguments); return the exit code.
+
+    ``program`` is what the user types to run it (empty: found out).
+    """
+    name = program or hints.program(sys.argv[0])
+    return run_command(lambda args: _main(args, name), parser(name), argv)
 
 
-def _main(args: argparse.Namespace) -> int | None:
+def _main(args: argparse.Namespace, program: str) -> int | None:
     chosen: Command = args.chosen
     try:
         return chosen.resolve()(args)
@@ -221,22 +251,35 @@ def _main(args: argparse.Namespace) -> int | None:
         ours = translate(error, "the undercloud") or error
         if isinstance(ours, ServiceError):
             hint = "devtest undercloud status; devtest logs undercloud"
-            raise AltostratusError(ours.message, hint) from error
+            ours = AltostratusError(ours.message, hint)
+        if isinstance(ours, AltostratusError) and ours.hint:
+            ours.hint = hints.complete(ours.hint, program, _given(args))
         if ours is error:
             raise
         raise ours from error
 
 
-def parser() -> CommandParser:
+def _given(args: argparse.Namespace) -> hints.Given:
+    """Return the options of ``args`` that a later command needs, too."""
+    ours = [
+        f"{each.flag} {shlex.quote(str(value))}"
+        for each in UNDERCLOUD_OPTIONS
+        if (value := getattr(args, each.flag.strip("-").replace("-", "_")))
+    ]
+    cloud = args.cloud if args.chosen.name in hints.OF_A_CLOUD else None
+    return hints.Given(" ".join(ours), shlex.quote(str(cloud)) if cloud else "")
+
+
+def parser(program: str = "devtest") -> CommandParser:
     """Return the parser of the command line; ``chosen`` is the Command."""
     made = CommandParser(
-        prog="devtest",
+        prog=program,
         description="Run a cloud in a cloud on this machine: build images, start an undercloud in "
         "a system container, deploy a cloud file in it, verify the result.",
         epilog="State is kept in $ALTOSTRATUS_STATE, images and packages in $ALTOSTRATUS_CACHE.",
     )
     _add_arguments(made, UNDERCLOUD_OPTIONS)
-    made.set_defaults(hypervisor=None, heat_env=None)
+    made.set_defaults(hypervisor=None, heat_env=None, verbose=False)
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     for entry in COMMANDS:
         if isinstance(entry, Command):

@@ -171,7 +171,8 @@ def merge(
         ]
         raise InputError(
             f"the undercloud in {state} was started with other settings: {', '.join(differences)}",
-            "run devtest destroy without these options first, or set another ALTOSTRATUS_STATE",
+            "leave these options out, or remove it first: "
+            f"ALTOSTRATUS_STATE={state} devtest destroy; or set another ALTOSTRATUS_STATE",
         )
     return wanted
 

@@ -10,17 +10,22 @@ from altostratus.process import CommandError, run
 
 
 def tool(
-    module: str, arguments: Sequence[str | Path], environment: dict[str, str] | None = None
+    module: str,
+    arguments: Sequence[str | Path],
+    environment: dict[str, str] | None = None,
+    *,
+    results: bool = True,
 ) -> None:
     """Run the command in ``module``, such as ``imagebuild.build``; its messages go to our stderr.
 
-    ``environment`` is added to ours. Raises AltostratusError, which does not repeat the messages.
+    So do its results, unless ``results`` is False. ``environment`` is added to ours. Raises
+    AltostratusError, which does not repeat the messages.
     """
     # When devtest is killed, the command gets SIGTERM and cleans up.
     dying = ["setpriv", "--pdeathsig", "TERM"]
     command: list[str | Path] = [*dying, sys.executable, "-m", module, *arguments]
     try:
-        run(command, env=environment, capture=False)
+        run(command, env=environment, capture=False, results=results)
     except CommandError as error:
         if error.returncode is None:
             raise

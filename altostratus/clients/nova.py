@@ -37,7 +37,8 @@ COMPUTE = "nova-compute"
 class Server:
     """A server. ``host`` is the nova-compute that it is on; ``fault`` is why it is in ERROR.
 
-    ``addresses`` maps networks to their first IPv4 address there.
+    ``addresses`` maps networks to their first IPv4 address there. ``domain`` is the name that the
+    driver of libvirt gives to it; ``image`` the id of its image.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Server:
     metadata: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
+    domain: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -295,6 +298,9 @@ def _server(info: Mapping[str, Any]) -> Server:
             for network, ports in (info.get("addresses") or {}).items()
         },
         fault=str((info.get("fault") or {}).get("message", "")),
+        domain=str(info.get("OS-EXT-SRV-ATTR:instance_name") or ""),
+        # Empty for a server that boots from a volume.
+        image=str((info.get("image") or {}).get("id", "")),
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,22 +53,34 @@ def deploy(
     environments = [generated.environment, generated.directory / heatenv.MERGED]
     request = stacks.compose(generated.template, environments)
     heat = stacks.client(undercloud)
-    before = stacks.apply(heat, cloud, request, timeout)
-    started = heard = time.monotonic()
+    before = stacks.apply(heat, cloud, request, timeout) or ""
     try:
-        for batch in stacks.follow(heat, cloud, before or "", timeout):
-            now = time.monotonic()
-            if _report(undercloud, heat, progress, batch):
-                heard = now
-            elif now - heard > SILENCE:
-                heard = now
-                waiting = "; ".join(_awaited(undercloud, heat, cloud)) or "Heat"
-                progress.note(f"after {now - started:.0f} s: {waiting}")
-            for event in batch:
-                if event.failed:
-                    raise explain(undercloud, heat, cloud, event)
+        with progress.activity("waiting for the instances"):
+            _follow(undercloud, heat, cloud, progress, stacks.follow(heat, cloud, before, timeout))
     except TimeoutError:
         raise _late(undercloud, heat, cloud, timeout) from None
+
+
+def _follow(
+    undercloud: Connection,
+    heat: Any,
+    cloud: str,
+    progress: Progress,
+    batches: Iterable[list[stacks.Event]],
+) -> None:
+    """Print what the events mean, and what Heat waits for; raise the error of the first failure."""
+    started = heard = time.monotonic()
+    for batch in batches:
+        now = time.monotonic()
+        if _report(undercloud, heat, progress, batch):
+            heard = now
+        elif now - heard > SILENCE:
+            heard = now
+            waiting = "; ".join(_awaited(undercloud, heat, cloud)) or "Heat"
+            progress.note(f"after {now - started:.0f} s: {waiting}")
+        for event in batch:
+            if event.failed:
+                raise explain(undercloud, heat, cloud, event)
 
 
 def _members(undercloud: Connection, heat: Any) -> dict[str, Member]:

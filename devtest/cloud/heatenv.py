@@ -9,21 +9,21 @@ The user's file is kept apart from the merged one, so that a changed default tak
 kept with mode 0600: they may hold passwords.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from altostratus.errors import InputError
 from altostratus.files import write_json
 from altostratus.hypervisors import HYPERVISORS
 from altostratus.yamlfile import document, schema
-from altostratus.yamlfile.confidential import HIDDEN, is_secret
+from altostratus.yamlfile.confidential import is_secret
 from altostratus.yamlfile.problems import Report, nearest
 from altostratus.yamlfile.schema import Schema
+from devtest.cloud import constraints
 from devtest.undercloud.instances import KEYPAIR
 from devtest.workspace import Workspace
-from generator.output.generated import defaults
+from generator.output.generated import Generated, defaults
 
 HYPERVISOR = "overcloud-hypervisor"
 """The property of the file that is the hypervisor type of all roles."""
@@ -95,24 +95,33 @@ def kept(workspace: Workspace, cloud: str) -> UserEnvironment:
 
 
 def check(workspace: Workspace, cloud: str, user: UserEnvironment) -> None:
-    """Raise InputError if the user's file has a parameter that the user may not set.
+    """Raise InvalidInputError with every parameter of the user's file that Heat would not take.
 
-    Needs what generate-stacks wrote for ``cloud``.
+    Needs what generate-stacks wrote for ``cloud``: the template has the names, types, constraints.
     """
+    if not user.parameters:
+        return
     generated = workspace.generated(cloud)
+    report = Report()
+    given = document.load(user.path, report).get("parameters")
+    for name, node in (given.fields if given else {}).items():
+        for problem, hint in _problems(generated, name, node.plain()):
+            report.add(node.mark, problem, hint)
+    report.raise_if_any()
+
+
+def _problems(generated: Generated, name: str, value: Any) -> Iterator[tuple[str, str]]:
     known, images = generated.parameters, {one.parameter for one in generated.roles.values()}
-    for name, value in user.parameters.items():
-        if name not in known:
-            raise InputError(f"{user.path}: no parameter {name}", nearest(name, known))
-        if known[name].get("hidden"):
-            hint = f"change it in {generated.secrets_file}"
-            raise InputError(f"{user.path}: {name} is a secret", hint)
-        if name in images or name == _KEY:
-            hint = "load-image gives the images, devtest the key of its workspace"
-            raise InputError(f"{user.path}: {name} is computed", hint)
-        if known[name]["type"] == "number" and not str(value).isdecimal():
-            shown = HIDDEN if is_secret(name) else repr(value)
-            raise InputError(f"{user.path}: {name}: {shown} is not a number", "0, 1, 2, …")
+    if name not in known:
+        yield f"no parameter {name}", nearest(name, known)
+    elif known[name].get("hidden"):
+        yield f"{name} is a secret", f"change it in {generated.secrets_file}"
+    elif name in images or name == _KEY:
+        yield f"{name} is computed", "load-image gives the images, devtest the key of its workspace"
+    else:
+        declared = {**known[name], "hidden": is_secret(name)}
+        for problem, hint in constraints.problems(value, declared):
+            yield f"{name}: {problem}", hint
 
 
 def merge(workspace: Workspace, cloud: str) -> Path:

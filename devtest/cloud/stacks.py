@@ -158,10 +158,14 @@ def delete(heat: Any, name: str, timeout: float = 300.0) -> None:
     while (stack := find(heat, identity)) is not None and stack.stack_status != "DELETE_COMPLETE":
         if stack.stack_status == "DELETE_FAILED":
             raise AltostratusError(
-                f"the stack {name} cannot be deleted: {stack.stack_status_reason}"
+                f"the stack {name} cannot be deleted: {stack.stack_status_reason}",
+                f"openstack --os-cloud undercloud stack failures list --long {name}",
             )
         if time.monotonic() > deadline:
-            raise AltostratusError(f"the stack {name} is not deleted after {timeout:.0f} s")
+            raise AltostratusError(
+                f"the stack {name} is not deleted after {timeout:.0f} s",
+                f"openstack --os-cloud undercloud stack resource list --nested-depth 4 {name}",
+            )
         time.sleep(POLL)
 
 

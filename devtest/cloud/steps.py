@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,19 +19,26 @@ from urllib.parse import urlsplit
 from altostratus.clients import heat as heat_api
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
-from altostratus.hypervisors import HYPERVISORS
-from devtest import clouds, ownelements, undercloud
-from devtest.cloud import deploy, heatenv, stacks, verify
+from altostratus.hypervisors import HYPERVISORS, Layout
+from devtest import clouds, limits, needs, ownelements, undercloud
+from devtest.cloud import choices, deploy, heatenv, stacks, verify
+from devtest.cloud.choices import Choices
 from devtest.cloud.cloudfiles import RAMDISK
 from devtest.tools import tool
 from devtest.undercloud import baremetal, instances, nodes, prepare
 from devtest.undercloud.instances import Instance
 from devtest.workspace import Workspace
+from generator.cloudfile.model import Cloud
 from generator.output.generated import AUTH_URL, Generated
 from imagebuild.manifest import FILE as MANIFEST
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
+
+# Of a whole run, and what bare metal adds: the deploy ramdisk, the nodes.
+STEPS = 9
+STEPS_OF_BARE_METAL = 2
+FIRST_BUILD = "2 to 4 min the first time, then seconds"
 
 
 @dataclass
@@ -40,7 +47,10 @@ class Steps:
 
     ``hypervisor`` is the type of all its roles, whatever the file says (None: as the file says).
     ``heat_env`` is a new file of the user's parameters (None: the kept one,
-    see ``devtest.cloud.heatenv``). ``failed`` is the step that failed or was interrupted, if any.
+    see ``devtest.cloud.heatenv``). ``model`` is the content of the cloud file (None: not read), and
+    ``option`` what is kept of ``--hypervisor`` (``devtest.cloud.choices``). ``total`` is the number
+    of steps to come, if it is known. With ``verbose`` the results of the tools are shown, too.
+    ``failed`` is the step that failed or was interrupted, if any.
     """
 
     workspace: Workspace
@@ -49,6 +59,10 @@ class Steps:
     progress: Progress
     hypervisor: str | None = None
     heat_env: Path | None = None
+    model: Cloud | None = None
+    option: str | None = None
+    total: int = 0
+    verbose: bool = False
     failed: str | None = None
 
     @property
@@ -57,10 +71,15 @@ class Steps:
         return self.workspace.generated(self.cloud)
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Print the name of a step before its output and its seconds after it, and record them."""
+    def step(self, name: str, usual: str = "") -> Iterator[None]:
+        """Print the name of a step before its output and its seconds after it, and record them.
+
+        ``usual`` is how long it takes as a rule.
+        """
         started = time.monotonic()
-        self.progress.note(f"== {name}")
+        number = len(self.progress.steps) + 1
+        place = f"step {number} of {self.total}: " if self.total else ""
+        self.progress.note(f"== {place}{name}{f' ({usual})' if usual else ''}")
         outcome = "FAILED after "
         try:
             yield
@@ -81,21 +100,40 @@ class Steps:
         """Generate the files of clouds (name, cloud file), then build their images."""
         ownelements.remember(self.workspace)
         for name, file in pairs:
-            with self.step(f"generate {name}"):
-                tool("generator.generate", self._generate(name, file))
+            with self.step(f"generate {name}", "a second"):
+                self._tool("generator.generate", self._generate(name, file))
         heatenv.adopt(self.workspace, self.cloud, self.heat_env)
+        choices.keep(self.workspace, self.cloud, Choices(self.option, str(self.file)))
         for name, _ in pairs:
-            with self.step(f"build images of {name}"):
+            with self.step(f"build images of {name}", FIRST_BUILD):
                 listed = self.workspace.generated(name).images
-                tool("imagebuild.build", ["-c", listed, "-o", self.workspace.images(name)])
+                self._tool("imagebuild.build", ["-c", listed, "-o", self.workspace.images(name)])
         if self.machines():
-            with self.step("build deploy ramdisk"):
-                tool("imagebuild.build", ["--deploy-ramdisk", "-o", self.workspace.images(RAMDISK)])
+            with self.step("build deploy ramdisk", "about a minute the first time"):
+                output = self.workspace.images(RAMDISK)
+                self._tool("imagebuild.build", ["--deploy-ramdisk", "-o", output])
+
+    def _tool(
+        self,
+        module: str,
+        arguments: Sequence[str | Path],
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """Run one of the project's commands; ids and paths that it prints are for ``verbose``."""
+        paths = module == "generator.generate" and not self.verbose
+        quiet = ["--quiet"] if paths or self.progress.quiet else []
+        tool(module, [*quiet, *arguments], environment, results=self.verbose)
 
     def _generate(self, name: str, file: Path) -> list[str | Path]:
         is_own = name == self.cloud
         options = ["--hypervisor", self.hypervisor] if self.hypervisor and is_own else []
         return [file, "-o", self.workspace.stacks(name), *options]
+
+    def count(self) -> int:
+        """Return the number of steps of a whole run."""
+        roles = self.model.roles.values() if self.model else ()
+        bare = any(HYPERVISORS[role.hypervisor].bare_metal for role in roles)
+        return STEPS + (STEPS_OF_BARE_METAL if bare else 0)
 
     def machines(self) -> dict[str, int]:
         """Return the roles on bare metal, with their numbers of instances."""
@@ -119,11 +157,20 @@ class Steps:
 
     def start(self) -> None:
         """Start the undercloud and its further nodes, and wait until they are ready."""
-        with self.step("start undercloud"):
-            undercloud.start(self.workspace)
+        with self.step("start undercloud", "about 40 s, the first time a minute"):
+            self.lift_limits()
+            with self.progress.activity("the undercloud starts its services"):
+                undercloud.start(self.workspace)
             address = undercloud.address(self.workspace)
             clouds.register(self.workspace, undercloud.CLOUD, address)
             nodes.resume(self.workspace)
+
+    def lift_limits(self, more: int = 0) -> None:
+        """Raise what the host limits, for all clouds and ``more`` further nodes."""
+        wanted = needs.of(self.workspace, self.model)
+        own = nodes.processes_of_all(self.workspace)
+        for line in limits.lift(self.workspace.state, wanted.guests + more, own):
+            self.progress.note(line)
 
     def load(self) -> None:
         """Give the undercloud what the cloud needs: key, flavors, networks, images."""
@@ -131,27 +178,27 @@ class Steps:
         self._need(generated.flavors, images / MANIFEST)
         access = self._access()
         connection = self.connect()
-        with self.step("prepare undercloud"):
+        with self.step("prepare undercloud", "some seconds"):
             prepare.lift_quotas(connection)
             prepare.upload_key(connection, prepare.ensure_key(self.workspace))
-            tool("setupcloud.flavors", ["-f", generated.flavors], access)
-            tool("setupcloud.networks", ["-n", generated.networks_file], access)
-        with self.step("load images"):
+            self._tool("setupcloud.flavors", ["-f", generated.flavors], access)
+            self._tool("setupcloud.networks", ["-n", generated.networks_file], access)
+        with self.step("load images", "about 15 s for new ones"):
             environment = ["--environment", str(generated.directory / heatenv.IMAGES)]
             manifest = ["--manifest", str(images / MANIFEST), "--replace"]
-            tool("imagebuild.load", [*manifest, *environment], access)
+            self._tool("imagebuild.load", [*manifest, *environment], access)
         if machines := self.machines():
-            with self.step("enrol bare-metal nodes"):
+            with self.step("enrol bare-metal nodes", "about a minute"):
                 self.enrol(baremetal.missing(connection, self.cloud, machines))
         prepare.await_hypervisors(connection, set(self.types().values()))
 
     def enrol(self, free: int) -> None:
         """Make and enrol virtual bare-metal nodes until ``free`` of them have no server."""
         manifest = self.workspace.images(RAMDISK) / MANIFEST
-        tool("imagebuild.load", ["--manifest", manifest, "--replace"], self._access())
+        self._tool("imagebuild.load", ["--manifest", manifest, "--replace"], self._access())
         connection = self.connect()
         described = baremetal.make(self.workspace, connection, free)
-        tool("setupcloud.nodes", ["-n", described], self._access())
+        self._tool("setupcloud.nodes", ["-n", described], self._access())
         baremetal.await_placement(connection, free)
 
     def _access(self) -> dict[str, str]:
@@ -165,7 +212,8 @@ class Steps:
         """Create or update the cloud's stack and register its credentials."""
         self._need(self.generated.template)
         self._need(self.generated.directory / heatenv.IMAGES, command="devtest load")
-        with self.step(f"deploy {self.cloud}"):
+        with self.step(f"deploy {self.cloud}", self._usual_deployment()):
+            self.lift_limits()
             heatenv.adopt(self.workspace, self.cloud, self.heat_env)
             heatenv.merge(self.workspace, self.cloud)
             connection = self.connect()
@@ -173,6 +221,11 @@ class Steps:
                 self.progress.note(f"{stopped} is stopped: its role leaves bare metal")
             deploy.deploy(self.workspace, connection, self.cloud, self.progress)
             self.register()
+
+    def _usual_deployment(self) -> str:
+        """Return how long the first deployment of the cloud usually takes (docs/performance.md)."""
+        slow = [name for name in self.types().values() if HYPERVISORS[name].layout is Layout.DISK]
+        return "5 to 10 min where machines are emulated" if slow else "about a minute"
 
     def register(self) -> None:
         """Write the cloud's credentials, if it has a Keystone."""
@@ -197,9 +250,12 @@ class Steps:
         expected = sum(generated.counts(given).values())
         if len(members) != expected:
             raise AltostratusError(
-                f"{self.cloud} has {len(members)} instances, not {expected}", "devtest deploy"
+                f"{self.cloud} has {len(members)} instances, not {expected}",
+                # Heat does not see that a server was deleted: the stack would stay as it is.
+                "devtest deploy if the number was changed; if instances were deleted by hand, "
+                f"devtest destroy --cloud {self.cloud}, then devtest run",
             )
-        with self.step(f"verify {self.cloud}"):
+        with self.step(f"verify {self.cloud}", "some seconds"):
             verify.verify(deployed, self.progress)
 
     def connect(self) -> Connection:

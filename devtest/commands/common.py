@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -38,7 +39,16 @@ def need_root() -> None:
 def need_undercloud(found: Workspace) -> None:
     """Raise AltostratusError unless the undercloud runs."""
     if container.pid(undercloud.current(found)) is None:
-        raise AltostratusError("the undercloud does not run", "devtest undercloud start")
+        # One that was never started may not even be built.
+        started = settings.is_started(found.state)
+        hint = "devtest undercloud start" if started else "devtest run"
+        raise AltostratusError("the undercloud does not run", hint)
+
+
+def need_if_started(found: Workspace) -> None:
+    """Raise AltostratusError if the undercloud was started once and does not run now."""
+    if settings.is_started(found.state):
+        need_undercloud(found)
 
 
 @contextlib.contextmanager
@@ -61,6 +71,22 @@ def container_named(found: Workspace, name: str) -> Spec | None:
     if name == undercloud.NODE:
         return undercloud.current(found)
     return next((each for each in nodes.containers(found) if each.state.name == name), None)
+
+
+def words(command: Sequence[str]) -> list[str]:
+    """Return the arguments that run ``command`` in a node, as they are given on a command line.
+
+    Several words are the program and its arguments, which arrive there as they are. A single one
+    is a line for the shell there, as with ssh(1). A first ``--`` is the end of our options.
+    """
+    given = list(command[1:] if command[:1] == ["--"] else command)
+    return ["/bin/bash", "-c", given[0]] if len(given) == 1 else given
+
+
+def remote(command: Sequence[str]) -> list[str]:
+    """Return what ssh(1) gets to run ``command`` as ``words`` does: it joins words by blanks."""
+    given = command[1:] if command[:1] == ["--"] else command
+    return [given[0] if len(given) == 1 else shlex.join(given)] if given else []
 
 
 def become(command: Sequence[str]) -> None:

@@ -6,7 +6,15 @@ import sys
 
 from altostratus.errors import AltostratusError
 from devtest import clouds, container, undercloud
-from devtest.commands.common import SHELL, become, container_named, find
+from devtest.commands.common import (
+    SHELL,
+    become,
+    container_named,
+    find,
+    need_if_started,
+    remote,
+    words,
+)
 from devtest.container.spec import Spec
 from devtest.undercloud import instances
 
@@ -15,10 +23,11 @@ def ssh(args: argparse.Namespace) -> None:
     """Become a shell or command in an instance."""
     workspace = find(args)
     if node := container_named(workspace, args.instance):
-        become(container.enter_command(node, args.command or SHELL))
+        become(container.enter_command(node, words(args.command) or SHELL))
     connection = clouds.connect(workspace, undercloud.CLOUD)
+    need_if_started(workspace)
     instance = instances.find(connection, args.instance)
-    become(instances.ssh_command(workspace, instance, args.command))
+    become(instances.ssh_command(workspace, instance, remote(args.command), sys.stdin.isatty()))
 
 
 def logs(args: argparse.Namespace) -> None:
@@ -28,6 +37,7 @@ def logs(args: argparse.Namespace) -> None:
         print(_journal(node, args.lines), end="")
         return
     connection = clouds.connect(workspace, undercloud.CLOUD)
+    need_if_started(workspace)
     instance = instances.find(connection, args.instance)
     try:
         print(instances.journal(workspace, instance, args.lines), end="")

@@ -4,8 +4,8 @@
 import argparse
 
 from altostratus.console import Progress
-from devtest import clouds, container, overview, undercloud
-from devtest.commands.common import SHELL, become, exclusive, find, need_root
+from devtest import clouds, container, limits, needs, overview, undercloud
+from devtest.commands.common import SHELL, become, exclusive, find, need_root, words
 from devtest.undercloud import nodes
 
 
@@ -13,11 +13,16 @@ def start(args: argparse.Namespace) -> None:
     """Start the undercloud."""
     workspace = find(args)
     need_root()
-    with exclusive(workspace), Progress(args.quiet).step("start undercloud"):
+    progress = Progress(args.quiet)
+    with exclusive(workspace):
         workspace.settings.save(workspace.state)
-        undercloud.start(workspace)
-        clouds.register(workspace, undercloud.CLOUD, undercloud.address(workspace))
-        nodes.resume(workspace)
+        own = nodes.processes_of_all(workspace)
+        for line in limits.lift(workspace.state, needs.of(workspace).guests, own):
+            progress.note(line)
+        with progress.step("start undercloud"):
+            undercloud.start(workspace)
+            clouds.register(workspace, undercloud.CLOUD, undercloud.address(workspace))
+            nodes.resume(workspace)
 
 
 def stop(args: argparse.Namespace) -> None:
@@ -27,6 +32,7 @@ def stop(args: argparse.Namespace) -> None:
     with exclusive(workspace), Progress(args.quiet).step("stop undercloud"):
         nodes.suspend(workspace)
         container.stop(undercloud.current(workspace))
+        limits.release(workspace.state)
 
 
 def status(args: argparse.Namespace) -> int:
@@ -38,4 +44,4 @@ def status(args: argparse.Namespace) -> int:
 
 def enter(args: argparse.Namespace) -> None:
     """Become a command inside the undercloud."""
-    become(container.enter_command(undercloud.current(find(args)), args.command or SHELL))
+    become(container.enter_command(undercloud.current(find(args)), words(args.command) or SHELL))

@@ -32,7 +32,8 @@ REFRESH = "/var/lib/altostratus/refresh.json"
 class Instance:
     """A server of the undercloud, as Nova reports it; ``addresses`` are IPv4, by network.
 
-    ``cloud`` and ``role`` come from the server's metadata, which the stack sets.
+    ``cloud`` and ``role`` come from the server's metadata, which the stack sets; ``domain`` is its
+    name in libvirt, ``image`` the id of its image.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Instance:
     host: str
     addresses: dict[str, str]
     fault: str = ""
+    domain: str = ""
+    image: str = ""
 
 
 def list_instances(undercloud: Connection) -> list[Instance]:
@@ -61,6 +64,8 @@ def _instance(server: Server) -> Instance:
         host=server.host,
         addresses=dict(server.addresses),
         fault=server.fault,
+        domain=server.domain,
+        image=server.image,
     )
 
 
@@ -91,9 +96,13 @@ def reachable(addresses: Iterable[str], routes: Iterable[str]) -> str | None:
     return next((each for each in given if any(IPv4Address(each) in n for n in networks)), None)
 
 
-def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]) -> list[str]:
+def ssh_command(
+    workspace: Workspace, instance: Instance, command: Sequence[str], terminal: bool = False
+) -> list[str]:
     """Return the argument list that runs ``command`` (empty: a shell) in ``instance``.
 
+    The shell there gets the words of ``command``, joined by blanks. With ``terminal`` the command
+    has one, as a shell has.
     Host keys are not checked: the instances run on this machine, and their addresses are reused.
     """
     routes = current(workspace).network.routes
@@ -113,7 +122,8 @@ def ssh_command(workspace: Workspace, instance: Instance, command: Sequence[str]
         "ConnectTimeout": "10",
     }
     settings = [f"-o{name}={value}" for name, value in options.items()]
-    return ["ssh", *settings, f"{USER}@{address}", *command]
+    own = ["-t"] if terminal and command else []
+    return ["ssh", *settings, *own, f"{USER}@{address}", *command]
 
 
 def execute(workspace: Workspace, instance: Instance, *command: str, timeout: float = 30.0) -> str:

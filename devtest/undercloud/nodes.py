@@ -22,7 +22,7 @@ from altostratus.clients.errors import translated
 from altostratus.clients.nova import Nova
 from altostratus.errors import AltostratusError, InputError
 from devtest import container
-from devtest.container import hostnet, spec
+from devtest.container import cgroups, hostnet, spec
 from devtest.container.spec import Network, Spec
 from devtest.undercloud import instances, lifecycle, prepare
 from devtest.undercloud.instances import Instance
@@ -123,6 +123,12 @@ def containers(workspace: Workspace) -> list[Spec]:
     return [spec.load(path) for path in sorted(workspace.nodes.glob("*/spec.json"))]
 
 
+def processes_of_all(workspace: Workspace) -> set[int]:
+    """Return the pids of all processes of the undercloud, its nodes and their guests."""
+    every = (lifecycle.current(workspace), *containers(workspace))
+    return {pid for each in every for pid in cgroups.members(each.cgroups)}
+
+
 def added(workspace: Workspace) -> list[Node]:
     """Return the nodes that were added, running or not, ordered by name."""
     return [_node(each) for each in containers(workspace)]
@@ -135,7 +141,7 @@ def choose(workspace: Workspace, cloud: str, name: str | None) -> str:
     if name is None and not free:
         raise AltostratusError(
             f"all nodes of {cloud} are there: {', '.join(sorted(there))}",
-            "devtest node remove, or raise 'count' in the cloud file",
+            "devtest node remove NAME, or raise 'count' in the cloud file",
         )
     return name or free[0]
 

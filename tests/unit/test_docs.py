@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatch
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from pages import PAGES, TOP, Piece
 
 from altostratus import console
+from devtest import script
 
 ENTRIES: dict[str, str] = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["scripts"]
 PACKAGES = ("altostratus", "imagebuild", "generator", "setupcloud", "devtest", "novadrivers")
@@ -67,11 +67,7 @@ def parse_error(command: str, arguments: Sequence[str], monkeypatch: pytest.Monk
 
 def check_devtest_sh(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> str:
     """Check the arguments of devtest.sh, which puts ``run`` before some of them."""
-    given = re.search(r"^ *(.+)\) set -- run", (TOP / "devtest.sh").read_text(), re.MULTILINE)
-    assert given
-    patterns = [one.strip(" '") for one in given[1].split("|")]
-    is_run = any(fnmatch("".join(arguments[:1]), one) for one in patterns)
-    return parse_error("devtest", [*(["run"] if is_run else []), *arguments], monkeypatch)
+    return parse_error("devtest", script.with_command(arguments), monkeypatch)
 
 
 def check_run_tests(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> str:

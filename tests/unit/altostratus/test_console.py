@@ -2,14 +2,19 @@
 import argparse
 import logging
 import os
+import pty
+import re
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from altostratus import live
 from altostratus.console import CommandParser, Progress, run_command
 from altostratus.errors import AltostratusError, InputError, printable
 from altostratus.version import version
@@ -210,3 +215,89 @@ def test_nor_paths_nor_arguments(
 def test_what_people_write_is_shown_as_it_is() -> None:
     for text in ("", "ä 😀 \u0301 …", "two\nlines\tand a tab"):
         assert printable(text) == text
+
+
+class Terminal:
+    """A pseudo-terminal as standard error; ``text`` is what it has shown."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        self._stream = os.fdopen(slave, "w")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(sys, "stderr", self._stream)
+
+    def text(self) -> str:
+        self._stream.flush()
+        shown = b""
+        while select.select([self._master], [], [], 0.05)[0]:
+            shown += os.read(self._master, 65536)
+        return shown.decode()
+
+    def lines(self) -> list[str]:
+        """Return the lines without what is drawn with escape sequences and removed again."""
+        return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", line) for line in self.text().splitlines()]
+
+
+def test_a_terminal_shows_what_is_at_work_and_for_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(monkeypatch)
+    monkeypatch.setattr(live.time, "monotonic", iter(range(0, 9000, 61)).__next__)
+    progress = Progress()
+    with progress.step("build layer"):
+        progress.note("a note [bold] with brackets")
+    shown = terminal.lines()
+    assert any(re.match(r"  build layer … \d+ min \d\d s", line) for line in shown)
+    assert "a note [bold] with brackets" in shown
+    assert any(re.fullmatch(r"build layer … \d+\.0 s", line) for line in shown)
+    assert [name for name, _ in progress.steps] == ["build layer"]
+
+
+def test_an_activity_is_for_terminals_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress().activity("waiting") as change:
+        change("waiting for web-0")
+    assert capsys.readouterr().err == ""
+    terminal = Terminal(monkeypatch)
+    progress = Progress()
+    with progress.activity("waiting") as change:
+        change("waiting for web-0")
+        # It is drawn again for what is printed above it.
+        progress.note("news")
+    assert "waiting for web-0 … 0 s" in terminal.text()
+    assert not progress.steps
+
+
+def test_the_terminal_is_left_to_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(monkeypatch)
+    progress = Progress()
+    with progress.step("build"):
+        terminal.text()
+        with live.LiveSteps.hidden():
+            terminal.text()
+            # Longer than the display needs to be drawn again.
+            assert terminal.text() == ""
+        progress.note("after")
+    assert "after" in terminal.text()
+
+
+@pytest.mark.parametrize(("quiet", "term"), [(True, "xterm"), (False, "dumb")])
+def test_a_dumb_terminal_has_plain_lines_and_a_quiet_one_none(
+    quiet: bool, term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal(monkeypatch)
+    monkeypatch.setenv("TERM", term)
+    with Progress(quiet).step("build"):
+        pass
+    shown = terminal.text()
+    assert "\x1b" not in shown
+    assert shown == ("" if quiet else "build … 0.0 s\r\n")
+
+
+def test_without_a_terminal_rich_is_not_loaded() -> None:
+    code = (
+        "import sys\nfrom altostratus.console import Progress\n"
+        "with Progress().step('x'): pass\nprint('rich' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -190,7 +190,7 @@ def test_stopped_undercloud_is_said(
     assert main.main(["undercloud", "status"]) == 1
     assert capsys.readouterr().out == "undercloud: stopped\n"
     assert main.main(["--name", "lab", "status"]) == 0
-    assert capsys.readouterr().out.startswith("name lab, cloud file ")
+    assert capsys.readouterr().out.startswith("undercloud: stopped\nname lab, cloud file ")
     assert main.main(["undercloud", "enter"]) == 1
     assert "does not run" in capsys.readouterr().err
     assert main.main(["ssh", "keystone-0"]) == 1

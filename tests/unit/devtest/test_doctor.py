@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the doctor finds, of what a machine has or lacks."""
 
+import json
 import os
 import re
 import shutil
@@ -10,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from altostratus.process import CommandError
-from devtest import doctor
+from altostratus import datafiles
+from altostratus.process import CommandError, Result
+from devtest import doctor, limits, needs
+from devtest.cloud import cloudfiles, heatenv
 from devtest.container import processes
+from devtest.container.cgroups import Hierarchy
+from devtest.needs import Needs
 from devtest.workspace import Workspace
+from generator import generate
 
 KERNEL = {
     "namespaces": ("unshare", "true"),
@@ -64,9 +70,9 @@ def test_doctor_tells_what_virtual_machines_run_on(
 
 
 def test_doctor_judges_memory_and_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor, "MEMORY", 1 << 60)
-    assert not doctor.memory(0).good
-    assert doctor.memory(1 << 60).good
+    monkeypatch.setattr(needs, "UNDERCLOUD", 1 << 60)
+    assert not doctor.memory(0, Needs(())).good
+    assert doctor.memory(1 << 60, Needs(())).good
     state, cache = tmp_path / "not" / "there", tmp_path
     free = shutil.disk_usage(tmp_path).free
     (both,) = doctor.disks({state: free // 3, cache: free // 3})
@@ -111,12 +117,12 @@ def test_commands_of_the_doctor_are_in_packages_that_bootstrap_installs() -> Non
 
 
 @pytest.mark.parametrize(
-    ("limit", "others", "good"), [(128, 68, True), (128, 69, False), (99, 0, False)]
+    ("limit", "others", "enough"), [(128, 68, True), (128, 69, False), (59, 0, False)]
 )
 def test_doctor_counts_the_inotify_instances_of_others(
-    limit: int, others: int, good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: int, others: int, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as a second undercloud; those of our own are not in its way."""
+    """Such as a second undercloud; those of our own are not in its way. Four guests need 60."""
     (tmp_path / "sys/fs/inotify").mkdir(parents=True)
     (tmp_path / "sys/fs/inotify/max_user_instances").write_text(f"{limit}\n")
     for pid, count in ((7, others), (8, 1000)):
@@ -125,7 +131,74 @@ def test_doctor_counts_the_inotify_instances_of_others(
             (tmp_path / f"{pid}/fd/{number}").symlink_to("anon_inode:inotify")
         (tmp_path / f"{pid}/fd/{count}").symlink_to("socket:[1]")
     monkeypatch.setattr(processes, "PROC", tmp_path)
-    monkeypatch.setattr(doctor, "ROOT", os.geteuid())
-    finding = doctor.inotify([8])
-    assert finding.good is good
-    assert f"{limit - others} are left" in finding.detail
+    monkeypatch.setattr(limits, "ROOT", os.geteuid())
+    (finding,) = doctor.shared_limits(4, [8], root=True)
+    assert finding.good
+    assert ("raised to 8192" in finding.detail) is not enough
+    assert (f"{others} of them used by others" in finding.detail) is bool(others)
+
+
+def test_doctor_counts_what_a_cloud_needs(workspace: Workspace) -> None:
+    cloud, _ = cloudfiles.read(None, "lxc")
+    small, large = needs.of(workspace), needs.of(workspace, cloud)
+    assert (large.guests, large.loops, large.types) == (4, 5, ["lxc"])
+    assert large.memory == small.memory + 4 * needs.CONTAINER
+    assert large.state_disk > small.state_disk
+    machines = needs.of(workspace, cloudfiles.read(None, "kvm")[0])
+    # Their kernels are their own, and their memory is used up.
+    assert (machines.guests, machines.loops) == (0, 1)
+    assert machines.memory > large.memory
+    docker = needs.of(workspace, cloudfiles.read(None, "docker")[0])
+    assert (docker.guests, docker.loops) == (4, 1)
+
+
+def test_clouds_that_are_there_count_and_one_does_not_count_twice(workspace: Workspace) -> None:
+    file = datafiles.examples_path() / "overcloud.yaml"
+    generate.generate(file, workspace.stacks("overcloud"))
+    assert needs.of(workspace).guests == 0
+    # As devtest load does.
+    (workspace.stacks("overcloud") / heatenv.IMAGES).touch()
+    cloud, _ = cloudfiles.read(file)
+    assert needs.of(workspace) == needs.of(workspace, cloud)
+    assert needs.of(workspace).guests == 4
+    other = cloudfiles.read(datafiles.examples_path() / "overcloud-lxc-combined.yaml")[0]
+    assert needs.of(workspace, other).guests == 5
+
+
+def test_doctor_judges_the_processes_of_the_control_group(tmp_path: Path) -> None:
+    own = tmp_path / "pids/docker/x"
+    own.mkdir(parents=True)
+    entries = [Hierarchy("pids", "/docker/x"), Hierarchy("memory", "/docker/x")]
+    assert doctor.processes_left(entries, 4, tmp_path).detail == "no limit"
+    (own / "pids.max").write_text("max\n")
+    (own.parent / "pids.max").write_text("1700\n")
+    (own.parent / "pids.current").write_text("100\n")
+    assert doctor.processes_left(entries, 4, tmp_path).good
+    (own.parent / "pids.current").write_text("101\n")
+    found = doctor.processes_left(entries, 4, tmp_path)
+    assert not found.good
+    assert found.detail == "1599 are left, 1600 needed"
+
+
+def test_doctor_counts_the_loop_devices_of_others(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = f"{workspace.state}/data/disk", "/srv/other.img"
+    listed = {"loopdevices": [{"back-file": ours}, {"back-file": other}]}
+    monkeypatch.setattr(doctor, "run", lambda _: Result(0, json.dumps(listed), ""))
+    assert doctor.loop_devices(workspace.state, 127).good
+    assert not doctor.loop_devices(workspace.state, 128).good
+    monkeypatch.setattr(doctor, "run", lambda _: Result(0, "", ""))
+    assert doctor.loop_devices(workspace.state, 128).good
+
+
+def test_doctor_wants_a_compute_of_each_type(tmp_path: Path) -> None:
+    example = datafiles.examples_path() / "undercloud.yaml"
+    assert doctor.hypervisor_types(["kvm", "lxc"], example).good
+    file = tmp_path / "undercloud.yaml"
+    file.write_text(example.read_text().replace("      - nova-docker\n", "", 1))
+    lines = [line for line in file.read_text().splitlines() if "nova-docker:" not in line]
+    file.write_text("\n".join(lines))
+    found = doctor.hypervisor_types(["docker"], file)
+    assert (found.good, found.detail) == (False, "no nova-docker")
+    assert str(file) in found.hint

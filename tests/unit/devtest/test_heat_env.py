@@ -108,7 +108,8 @@ def test_what_is_not_the_users_to_give(
     give(workspace, {"parameters": {"KeystoneCount": 2}})
     with pytest.raises(InputError, match=message) as error:
         give(workspace, {"parameters": {name: "x"}})
-    assert hint in str(error.value.hint)
+    assert hint in str(error.value)
+    assert f"{workspace.state / 'mine.json'}:1:" in str(error.value)
     # The good file is still there.
     assert heatenv.kept(workspace, CLOUD).parameters == {"KeystoneCount": 2}
 
@@ -143,6 +144,7 @@ class Arguments:
 
     cloud = None
     quiet = True
+    verbose = False
 
     def __init__(self, hypervisor: str | None = None, heat_env: Path | None = None) -> None:
         self.hypervisor, self.heat_env = hypervisor, heat_env
