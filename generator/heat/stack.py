@@ -96,10 +96,13 @@ def _role_parameters(role: Role, plan: Plan) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if not role.addresses:
         most = services.most_instances(role, plan.cloud.services, plan.contracts)
+        limit: dict[str, Any] = {"range": Flow({"min": 1, **({"max": most} if most else {})})}
+        if most:
+            limit["description"] = f"{role.name} cannot have more instances (docs/services.md, max)"
         parameters[naming.count_parameter(role)] = {
             "type": "number",
             "description": f"Number of instances of {role.name}",
-            "constraints": [{"range": Flow({"min": 1, **({"max": most} if most else {})})}],
+            "constraints": [limit],
         }
     parameters[naming.image_parameter(role)] = {
         "type": "string",

@@ -76,7 +76,7 @@ def test_the_newest_choice_wins_over_the_other_kind(workspace: Workspace, tmp_pa
     assert prepared(workspace, choices.AS_WRITTEN).hypervisor is None
     assert prepared(workspace).hypervisor is None
     other = tmp_path / "count.json"
-    other.write_text(json.dumps({"parameters": {"KeystoneCount": 2}}))
+    other.write_text(json.dumps({"parameters": {"KeystoneCount": 1}}))
     prepared(workspace, "kvm")
     assert prepared(workspace, heat_env=other).hypervisor == "kvm"
 
