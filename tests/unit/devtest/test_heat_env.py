@@ -27,13 +27,17 @@ def workspace(tmp_path: Path) -> Workspace:
     """A workspace with a generated cloud whose images are loaded."""
     found = Workspace(tmp_path / "state", tmp_path / "cache")
     generate.generate(examples_path() / "overcloud.yaml", found.stacks(CLOUD))
-    template = found.stacks(CLOUD) / "overcloud.yaml"
-    # As if several instances of its services could share the work.
-    template.write_text(template.read_text().replace("max: 1}", "max: 9}"))
+    allow_many(found)
     images = {f"{role}Image": f"id of {role}" for role in ("Database", "Memcached", "Keystone")}
     text = yaml.safe_dump({"parameter_defaults": {**images, "GlanceImage": "id of Glance"}})
     (found.stacks(CLOUD) / heatenv.IMAGES).write_text(text)
     return found
+
+
+def allow_many(workspace: Workspace) -> None:
+    """Change the template as if several instances of its services could share the work."""
+    template = workspace.stacks(CLOUD) / "overcloud.yaml"
+    template.write_text(template.read_text().replace("max: 1", "max: 9"))
 
 
 def give(workspace: Workspace, content: Any) -> None:
@@ -175,6 +179,7 @@ def test_one_word(workspace: Workspace, tmp_path: Path) -> None:
 def test_the_users_count_is_that_of_machines(workspace: Workspace) -> None:
     file = examples_path() / "overcloud.yaml"
     generate.generate(file, workspace.stacks(CLOUD), hypervisor="ironic")
+    allow_many(workspace)
     give(workspace, {"parameters": {"KeystoneCount": 2, "GlanceCount": "3"}})
     steps = Steps(workspace, CLOUD, file, Progress(True))
     counts = {"database": 1, "memcached": 1, "keystone": 2, "glance": 3}
