@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of imagebuild share: a directory of small elements, an empty cache."""
+"""What the tests of imagebuild share: small elements, an empty cache, a Glance, an image."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fakeglance import FakeGlance, serving
+from loading import EXT4
 
 from imagebuild.cache import Cache
 
@@ -26,3 +33,21 @@ def own_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def glance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGlance]:
+    with serving() as fake:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("OS_AUTH_TYPE", "none")
+        monkeypatch.setenv("OS_ENDPOINT", fake.url)
+        monkeypatch.delenv("OS_CLOUD", raising=False)
+        yield fake
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "c-db-lxc.raw"
+    path.write_bytes(EXT4)
+    return path
