@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from altostratus.errors import printable
+
 
 def is_terminal() -> bool:
     """Tell whether standard error is a terminal on which lines can be drawn again."""
@@ -88,7 +90,7 @@ class LiveSteps:
         now = time.monotonic()
         # A copy: it is drawn by a thread of its own.
         open_ = list(self._texts.values())
-        lines = [f"  {text} … {_elapsed(now - began)}" for text, began in open_]
+        lines = [f"  {printable(text, '')} … {_elapsed(now - began)}" for text, began in open_]
         return Text("\n".join(lines), style="dim", no_wrap=True, overflow="ellipsis")
 
     @classmethod

@@ -252,6 +252,15 @@ def test_a_terminal_shows_what_is_at_work_and_for_how_long(monkeypatch: pytest.M
     assert [name for name, _ in progress.steps] == ["build layer"]
 
 
+def test_a_terminal_obeys_no_name_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(monkeypatch)
+    with Progress().step(f"2 {NASTY}"):
+        pass
+    shown = terminal.text()
+    assert shown.count(f"2 {HARMLESS} … ") >= 2
+    assert "\x1b[31m" not in shown and "\x9b" not in shown
+
+
 def test_an_activity_is_for_terminals_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
