@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from altostratus.files import regular, write_json
-from altostratus.process import CommandError, run
+from altostratus.process import CommandError, run, which
 from devtest import container, limits, needs, undercloud
 from devtest.cloud import cloudfiles
 from devtest.container import cgroups, hostnet, owner, processes
@@ -101,7 +102,7 @@ def examine(
 def commands() -> Iterator[Finding]:
     """Look for each program of COMMANDS."""
     for command, package in COMMANDS.items():
-        where = shutil.which(command)
+        where = which(command)
         yield Finding(f"command {command}", bool(where), where or "missing", f"install {package}")
 
 
@@ -304,7 +305,7 @@ def _name(spec: Spec) -> Finding:
     running, check = container.other(spec), f"network namespace {spec.name}"
     if running:
         found = f"of the undercloud with its state in {running.parent}"
-        stop = f"ALTOSTRATUS_STATE={running.parent} devtest undercloud stop"
+        stop = f"ALTOSTRATUS_STATE={shlex.quote(str(running.parent))} devtest undercloud stop"
         return Finding(check, False, found, f"{stop}, or give this one another name: --name NAME")
     unknown = owner.of(spec.name) is None and not container.pid(spec)
     foreign = spec.name in hostnet.namespaces() and unknown

@@ -7,6 +7,7 @@ builds or starts the undercloud, and fixed once it was started.
 
 import os
 import re
+import shlex
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -172,7 +173,8 @@ def merge(
         raise InputError(
             f"the undercloud in {state} was started with other settings: {', '.join(differences)}",
             "leave these options out, or remove it first: "
-            f"ALTOSTRATUS_STATE={state} devtest destroy; or set another ALTOSTRATUS_STATE",
+            f"ALTOSTRATUS_STATE={shlex.quote(str(state))} devtest destroy; "
+            "or set another ALTOSTRATUS_STATE",
         )
     return wanted
 

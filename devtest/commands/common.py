@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from altostratus import files
 from altostratus.errors import AltostratusError
-from altostratus.process import CommandError
+from altostratus.process import CommandError, which
 from devtest import container, ownelements, settings, undercloud, workspace
 from devtest.container.spec import Spec
 from devtest.undercloud import nodes
@@ -93,6 +93,7 @@ def become(command: Sequence[str]) -> None:
     """Replace this process by ``command``; CommandError if there is no such program."""
     sys.stdout.flush()
     try:
-        os.execvp(command[0], list(command))  # noqa: S606
+        # As process.run finds it, also after su without "-".
+        os.execv(which(command[0]) or command[0], list(command))  # noqa: S606
     except FileNotFoundError as error:
         raise CommandError(f"{command[0]} is missing", "devtest doctor", returncode=None) from error

@@ -9,6 +9,7 @@ It keeps things apart, but is no security boundary: root inside is root outside.
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -89,9 +90,10 @@ def _clean_after_another(spec: Spec) -> None:
     if state is None or state == spec.state:
         return
     if other(spec):
+        variable = f"ALTOSTRATUS_STATE={shlex.quote(str(state.parent))}"
         raise AltostratusError(
             f"a container {spec.name} runs already, with its state in {state.parent}",
-            f"stop it first: ALTOSTRATUS_STATE={state.parent} devtest undercloud stop; "
+            f"stop it first: {variable} devtest undercloud stop; "
             "or give this undercloud another name: --name NAME",
         )
     if (state / "spec.json").exists():
