@@ -201,7 +201,9 @@ def test_second_run_builds_nothing(tiny: Path, builds: Builds) -> None:
     code, out, err = builds.run("tiny", "--dry-run", "--json")
     assert (code, json.loads(out)["plan"][0]["action"]) == (0, "current"), err
     code, _, err = builds.run("tiny")
-    assert (code, err) == (0, "")
+    # The elements of these tests are copies of ours, which is said.
+    others = [line for line in err.splitlines() if not line.startswith("note: element ")]
+    assert (code, others) == (0, [])
     assert tiny.stat().st_ino == before.st_ino
 
 

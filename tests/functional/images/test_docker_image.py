@@ -189,8 +189,7 @@ def test_it_is_not_privileged(node: Node) -> None:
     assert not found["Privileged"]
     assert sorted(found["CapAdd"]) == ["NET_ADMIN", "SYS_BOOT"]
     node.run("sh", "-c", "! mount -t tmpfs none /mnt")
-    # Making the node of a device is harmless: it cannot be opened.
-    node.run("sh", "-c", "mknod /tmp/loop b 7 0 && ! head -c 1 /tmp/loop && rm /tmp/loop")
+    node.run("sh", "-c", "! mknod /tmp/loop b 7 0")
 
 
 def test_cloud_init_did_what_nova_and_heat_told(node: Node, key: Path) -> None:

@@ -139,3 +139,16 @@ def test_an_address_that_does_not_come_is_named(machine: Machine) -> None:
     done = machine.run("06-service-address", instance={"service_address": "192.0.2.1"})
     assert done.returncode == 1
     assert "waiting for this instance's address 192.0.2.1" in done.stderr
+
+
+def test_no_unit_insists_on_what_docker_instances_cannot_have() -> None:
+    """systemd leaves out sandboxing that needs mounts, but not with these (exec_context, 252)."""
+    insisting = ("DynamicUser=", "RootDirectory=", "RootImage=", "BindPaths=", "PrivateUsers=")
+    found = [
+        f"{path}: {line}"
+        for path in elements_path().glob("*/systemd/**/*")
+        if path.is_file()
+        for line in path.read_text().splitlines()
+        if line.startswith(insisting)
+    ]
+    assert not found
