@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """load-image against the real Glance of the running undercloud (devtest undercloud start)."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -41,14 +42,17 @@ class Images:
 
     def load(self, *arguments: str | Path) -> tuple[list[str], str]:
         """Run load-image; its ids and what it says."""
-        result = subprocess.run(
+        result = self.run(*arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.split(), result.stderr
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [LOAD_IMAGE, *arguments],
             env={**os.environ, **self.access},
             capture_output=True,
             text=True,
         )
-        assert result.returncode == 0, result.stderr
-        return result.stdout.split(), result.stderr
 
     def found(self) -> list[Any]:
         every = self.connection.image.images()
@@ -127,18 +131,34 @@ def test_tags_follow_the_type(images: Images, file: Path, scratch: Path) -> None
     assert [image.id for image in images.found()] == [second]
 
 
-def test_manifest_becomes_an_environment(images: Images, file: Path, tmp_path: Path) -> None:
+def write_manifest(file: Path, name: str, digest: str) -> Path:
+    """Write the manifest of an image for TestImage beside its file, and return its path."""
     status = file.stat()
     record = {
-        "name": images.prefix,
+        "name": name,
         "file": file.name,
         "hypervisor": "lxc",
         "parameter": "TestImage",
         "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns + 1,
-        "sha512": "not to be believed: the file is newer",
+        "mtime_ns": status.st_mtime_ns,
+        "sha512": digest,
     }
-    (tmp_path / "manifest.json").write_text(json.dumps({"images": [record]}))
+    path = file.parent / "manifest.json"
+    path.write_text(json.dumps({"images": [record]}))
+    return path
+
+
+def test_a_file_that_is_not_the_manifests_is_refused(images: Images, file: Path) -> None:
+    """Size and time say nothing: they are those of the manifest."""
+    manifest = write_manifest(file, images.prefix, hashlib.sha512(b"other content").hexdigest())
+    refused = images.run("--manifest", manifest)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "its digest is another one" in refused.stderr
+    assert not images.found()
+
+
+def test_manifest_becomes_an_environment(images: Images, file: Path, tmp_path: Path) -> None:
+    write_manifest(file, images.prefix, hashlib.sha512(file.read_bytes()).hexdigest())
     environment = tmp_path / "images-env.yaml"
     (image_id,), err = images.load(
         "--manifest", tmp_path / "manifest.json", "--environment", environment
