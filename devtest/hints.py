@@ -14,8 +14,10 @@ from pathlib import Path
 OF_A_CLOUD = ("run", "build", "load", "deploy", "verify", "doctor")
 OTHERS = ("status", "destroy", "undercloud", "node", "ssh", "logs")
 # Not one that names its undercloud itself: "ALTOSTRATUS_STATE=/srv/x devtest undercloud stop".
+# A directory with a blank is quoted as shlex.quote does it.
+_OTHER = r"""(?P<other>ALTOSTRATUS_\w+=(?:'[^']*'|"[^"]*"|[^\s'"])+ )?"""
 _COMMAND = re.compile(
-    rf"(?P<other>ALTOSTRATUS_\w+=\S+ )?\bdevtest (?P<command>{'|'.join(OF_A_CLOUD + OTHERS)})\b"
+    rf"{_OTHER}\bdevtest (?P<command>{'|'.join(OF_A_CLOUD + OTHERS)})\b"
     r"(?P<cloud> --cloud)?"
 )
 

@@ -39,6 +39,10 @@ TOP = Path(__file__).parents[3]
             "ALTOSTRATUS_STATE=/srv/x devtest undercloud stop",
             "ALTOSTRATUS_STATE=/srv/x ./devtest.sh undercloud stop",
         ),
+        (
+            "ALTOSTRATUS_STATE='/srv/a b' devtest undercloud stop",
+            "ALTOSTRATUS_STATE='/srv/a b' ./devtest.sh undercloud stop",
+        ),
         ("devtest takes one that is free", "devtest takes one that is free"),
     ],
 )
