@@ -11,15 +11,13 @@ inotify instances with 34 watches, 24 threads besides its service's, one key for
 """
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from altostratus.errors import AltostratusError
-from altostratus.files import write_json
+from altostratus.files import lock_directory, write_json
 from devtest.container import processes
 
 RECORD = Path("/run/altostratus.limits.json")
@@ -197,7 +195,8 @@ class _Record:
 @contextlib.contextmanager
 def _record() -> Iterator[_Record]:
     """Provide the record, locked; it is written at the end, or removed if nobody needs it."""
-    with _locked(RECORD.parent):
+    # The directory: a file of our own could not be removed without a race.
+    with lock_directory(RECORD.parent):
         try:
             content = json.loads(RECORD.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -208,14 +207,3 @@ def _record() -> Iterator[_Record]:
             record.save()
         else:
             RECORD.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold a lock on ``directory``: a file of our own could not be removed without a race."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

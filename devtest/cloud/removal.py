@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from altostratus.clients.errors import ServiceError, translated
+from altostratus.clients.errors import translated
 from altostratus.clients.glance import Glance
 from altostratus.clients.nova import Nova
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.process import CommandError
+from altostratus.yamlfile import document
 from devtest import clouds, container, undercloud
 from devtest.cloud import stacks
 from devtest.container.spec import Spec
 from devtest.undercloud import instances, nodes
 from devtest.workspace import Workspace
 from imagebuild import manifest
+from imagebuild.glance.store import delete_if_there
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -124,7 +125,7 @@ def _networks(workspace: Workspace, cloud: str) -> set[str]:
 def _listed(path: Path, key: str) -> set[str]:
     if not path.exists():
         return set()
-    return {str(each["name"]) for each in json.loads(path.read_text(encoding="utf-8"))[key]}
+    return {str(each["name"]) for each in document.content(path, "devtest build")[key]}
 
 
 def delete_images(connection: Connection, wanted: Collection[str]) -> None:
@@ -134,16 +135,8 @@ def delete_images(connection: Connection, wanted: Collection[str]) -> None:
         for image in glance.find(name):
             parts = [image[key] for key in ("kernel_id", "ramdisk_id") if image.get(key)]
             for identity in (image["id"], *parts):
-                _delete_image(glance, str(identity))
-
-
-def _delete_image(glance: Glance, identity: str) -> None:
-    try:
-        glance.delete(identity)
-    except ServiceError as error:
-        # A removal that was interrupted has deleted it before.
-        if error.status != 404:
-            raise
+                # A removal that was interrupted may have deleted it before.
+                delete_if_there(glance, str(identity))
 
 
 def delete_flavors(connection: Connection, wanted: Collection[str]) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from altostratus.clients.errors import ServiceError
 from altostratus.clients.glance import Glance
 
-__all__ = ["Glance", "ImageStore"]
+__all__ = ["Glance", "ImageStore", "delete_if_there"]
 
 
 class ImageStore(Protocol):
@@ -27,3 +28,12 @@ class ImageStore(Protocol):
 
     def delete(self, image_id: str) -> None:
         """Delete an image."""
+
+
+def delete_if_there(store: ImageStore, image_id: str) -> None:
+    """Delete an image that another may have deleted before. Raises ServiceError for the rest."""
+    try:
+        store.delete(image_id)
+    except ServiceError as error:
+        if error.status != 404:
+            raise

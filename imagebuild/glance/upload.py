@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from altostratus import files
-from altostratus.clients.errors import ServiceError
 from altostratus.console import Progress
 from altostratus.errors import AltostratusError
 from altostratus.hypervisors import HYPERVISORS
-from imagebuild.glance.store import ImageStore
+from imagebuild.glance.store import ImageStore, delete_if_there
 
 DIGEST = "sha512"
 """What Glance computes by default (``hashing_algorithm``)."""
@@ -113,7 +112,7 @@ def _keep_oldest(
         older = list(itertools.takewhile(lambda image: image["id"] != sent, found))
         if same := [image for image in older if _has_content(image, upload)]:
             with progress.step(f"{upload.name}: {same[0]['id']} is the same; delete {sent}"):
-                _delete_if_there(sent, store)
+                delete_if_there(store, sent)
             return same[0]
         coming = {str(image["id"]) for image in older if _is_coming(image)}
         if not coming or time.monotonic() > deadline:
@@ -138,16 +137,7 @@ def _delete_others(
     if others := [each for each in ids if each != image_id and each in older | before]:
         with progress.step(f"{upload.name}: delete {len(others)} older, {', '.join(others)}"):
             for other in others:
-                _delete_if_there(other, store)
-
-
-def _delete_if_there(image_id: str, store: ImageStore) -> None:
-    try:
-        store.delete(image_id)
-    except ServiceError as error:
-        # Another may have been faster.
-        if error.status != 404:
-            raise
+                delete_if_there(store, other)
 
 
 def _settled(images: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -179,7 +169,7 @@ def _without_abandoned(
     for image in images:
         if image.get("status") == "queued" and _is_abandoned(image):
             with progress.step(f"{image['name']}: delete an image without data, {image['id']}"):
-                _delete_if_there(str(image["id"]), store)
+                delete_if_there(store, str(image["id"]))
         else:
             kept.append(image)
     return kept
