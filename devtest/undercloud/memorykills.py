@@ -24,7 +24,7 @@ HIERARCHIES = {
     "/sys/fs/cgroup/memory": "memory.oom_control",
     "/sys/fs/cgroup": "memory.events",
 }
-# libvirt names a group after the domain, which Nova calls instance-XXXXXXXX (lxc-PID-NAME).
+# libvirt names a group lxc-PID-NAME, by the domain; Nova names that by eight hexadecimal digits.
 LXC = re.compile(r"lxc-\d+-(instance-[0-9a-f]{8})")
 # docker names a group after the container's id, below /docker or in a scope of systemd.
 DOCKER = re.compile(r"(?:^|-)([0-9a-f]{64})(?:\.scope)?$")

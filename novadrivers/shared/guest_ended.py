@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user is told about a guest whose first process ended while its server was being built.
+"""The fault of a server whose guest ended, with its first process, while it was being built.
 
 Without it Nova waits for a guest that never runs (LibvirtDriver.spawn, ``_wait_for_boot``) or
 reports it as active.

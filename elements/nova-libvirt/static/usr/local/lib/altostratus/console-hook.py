@@ -30,7 +30,7 @@ def terminals(daemon: int) -> Iterator[str]:
 
 
 def report(operation: str, xml: str) -> dict[str, object]:
-    """Return what the logger is told: terminals to open, or whose one of them is."""
+    """Return the request to the logger: terminals to open, or whose one of them is."""
     if operation == "start":
         return {"terminals": sorted(terminals(os.getppid()))}
     return {"domain": xml, "is_running": operation == "started"}
